@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Annotated, Any, ClassVar, Generic, TypeAlias, TypeVar
 
@@ -13,8 +14,24 @@ Json: TypeAlias = Any
 Money = Annotated[int, Field(ge=0, le=2**62)]
 """An amount in millionths of a currency's unit (micro-units); never a float."""
 
-Instant = Annotated[str, StringConstraints(pattern=r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,6})?Z$")]
-"""A point in time as RFC 3339 in UTC, as it is stored: `2026-01-31T08:00:00.000000Z`."""
+Instant = Annotated[str, StringConstraints(pattern=r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z$")]
+"""A point in time as it is stored: RFC 3339, UTC, always six decimals, so that text order is time order."""
+
+
+def instant(moment: datetime) -> str:
+    """An aware datetime as an Instant."""
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+def moment(instant: str) -> datetime:
+    """An Instant as an aware datetime."""
+    return datetime.fromisoformat(instant)
+
+
+def later(start: str, seconds: int) -> str:
+    """The Instant so many seconds after another."""
+    return instant(moment(start) + timedelta(seconds=seconds))
+
 
 Id = Annotated[str, StringConstraints(min_length=1, max_length=128, pattern=r"^[A-Za-z0-9][A-Za-z0-9_.:@+-]*$")]
 """An identifier: UUIDv7 where we make it, else the outside's own; never with a slash."""

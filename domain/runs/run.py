@@ -1,0 +1,254 @@
+"""A run is one agent's bounded piece of work: what it proposed, what was decided, what it learned."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from typing import assert_never
+
+from immutables import Map
+
+from domain.facts.records import FactRecord, merged
+from domain.kernel import Json, Verdict
+from domain.runs.events import (
+    Determination,
+    ModelCallRecorded,
+    ProgressReported,
+    RunCancelled,
+    RunCompleted,
+    RunEscalated,
+    RunEvent,
+    RunFailed,
+    RunPaused,
+    RunResumed,
+    RunStarted,
+    ToolCallConfirmed,
+    ToolCallDecided,
+    ToolCallDispatched,
+    ToolCallFailed,
+    ToolCallOutcomeUnknown,
+    ToolCallProposed,
+    ToolCallReleased,
+)
+from domain.tables import Table
+
+
+class Standing(StrEnum):
+    """Where a run has got to; the last four are ends."""
+
+    ACTIVE = "active"
+    PAUSED = "paused"
+    COMPLETED = "completed"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+    ESCALATED = "escalated"
+
+
+class Stage(StrEnum):
+    """Where a call has got to."""
+
+    DENIED = "denied"
+    ASKED = "asked"
+    ALLOWED = "allowed"
+    DISPATCHED = "dispatched"
+    CONFIRMED = "confirmed"
+    FAILED = "failed"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True)
+class Call:
+    """One tool call; its arguments are let go once its outcome is known."""
+
+    tool: str
+    digest: str
+    stage: Stage
+    verdict: Verdict
+    determined: tuple[Determination, ...]
+    approval_id: str | None = None
+    expires_at: str | None = None
+    arguments: Mapping[str, Json] | None = None
+
+
+@dataclass(frozen=True)
+class Tally:
+    """How often something was done, and how often it failed since the run's write number `since`."""
+
+    done: int = 0
+    failed: int = 0
+    since: int = 0
+
+
+NEVER = Tally()
+
+
+@dataclass(frozen=True)
+class Run:
+    """What a run's history adds up to."""
+
+    run_id: str
+    agent_id: str
+    principal: str
+    on_behalf_of: str | None
+    subject: str | None
+    purpose: str
+    mode: str
+    started_at: str
+    salt: str
+    standing: Standing = Standing.ACTIVE
+    calls: Table[str, Call] = Map()
+    labels: frozenset[str] = frozenset()
+    tools: Table[str, Tally] = Map()
+    actions: Table[str, Tally] = Map()
+    """By action digest: the same tool with the same arguments."""
+    unresolved: frozenset[str] = frozenset()
+    """Digests whose outcome nobody knows."""
+    facts: Table[tuple[str, str], FactRecord] = Map()
+    proposal: tuple[str, str, Mapping[str, Json]] | None = None
+    """Call id, tool and arguments between a proposal and its decision, which are one append."""
+    model_calls: Table[str, tuple[str, int, int, int, int | None]] = Map()
+    spent: int = 0
+    writes: int = 0
+    """Successful writes so far; each forgives earlier failures, since what failed may succeed now."""
+
+    def done(self, tallies: Map[str, Tally], key: str) -> int:
+        """How often a tool or an action was done."""
+        return tallies.get(key, NEVER).done
+
+    def failed(self, tallies: Map[str, Tally], key: str) -> int:
+        """How often a tool or an action failed since the last successful write."""
+        tally = tallies.get(key, NEVER)
+        return tally.failed if tally.since == self.writes else 0
+
+    @property
+    def ended(self) -> bool:
+        """Whether nothing more can happen in it."""
+        return self.standing not in (Standing.ACTIVE, Standing.PAUSED)
+
+
+def evolve(run: Run | None, event: RunEvent) -> Run:
+    """What is true of the run after one more event."""
+    if isinstance(event, RunStarted):
+        return Run(
+            run_id=event.run_id,
+            agent_id=event.agent_id,
+            principal=event.principal,
+            on_behalf_of=event.on_behalf_of,
+            subject=event.subject,
+            purpose=event.purpose,
+            mode=event.mode,
+            started_at=event.started_at,
+            salt=event.salt,
+        )
+    assert run is not None, "a run's first event starts it"
+    match event:
+        case ToolCallProposed():
+            return replace(run, proposal=(event.call_id, event.tool, event.arguments))
+        case ToolCallDecided():
+            return _decided(run, event)
+        case ToolCallReleased():
+            return _staged(run, event.call_id, Stage.ALLOWED, expires_at=event.expires_at)
+        case ToolCallDispatched():
+            return _staged(run, event.call_id, Stage.DISPATCHED)
+        case ToolCallConfirmed():
+            return _confirmed(run, event)
+        case ToolCallFailed():
+            return _failed(run, event)
+        case ToolCallOutcomeUnknown():
+            return _lost(run, event)
+        case ModelCallRecorded():
+            figures = model_call_figures(event)
+            spent = run.spent + (event.cost or 0)
+            return replace(run, model_calls=run.model_calls.set(event.model_call_id, figures), spent=spent)
+        case ProgressReported():
+            return run
+        case RunPaused():
+            return replace(run, standing=Standing.PAUSED)
+        case RunResumed():
+            return replace(run, standing=Standing.ACTIVE)
+        case RunCompleted():
+            return replace(run, standing=Standing.COMPLETED)
+        case RunFailed():
+            return replace(run, standing=Standing.FAILED)
+        case RunCancelled():
+            return replace(run, standing=Standing.CANCELLED)
+        case RunEscalated():
+            return replace(run, standing=Standing.ESCALATED)
+        case _:
+            assert_never(event)
+
+
+def model_call_figures(event: ModelCallRecorded) -> tuple[str, int, int, int, int | None]:
+    """What makes two reports of one model call the same report."""
+    return event.model, event.input_tokens, event.output_tokens, event.cached_tokens, event.cost
+
+
+def _decided(run: Run, event: ToolCallDecided) -> Run:
+    assert run.proposal is not None, "a decision follows its proposal in the same append"
+    _, tool, arguments = run.proposal
+    stage = {Verdict.DENY: Stage.DENIED, Verdict.ASK: Stage.ASKED, Verdict.ALLOW: Stage.ALLOWED}[event.verdict]
+    call = Call(
+        tool=tool,
+        digest=event.action_digest,
+        stage=stage,
+        verdict=event.verdict,
+        determined=event.determined,
+        approval_id=event.approval_id,
+        expires_at=event.expires_at,
+        arguments=None if stage is Stage.DENIED else arguments,
+    )
+    return replace(run, proposal=None, calls=run.calls.set(event.call_id, call))
+
+
+def _staged(run: Run, call_id: str, stage: Stage, **changes: str) -> Run:
+    call = replace(run.calls[call_id], stage=stage, **changes)
+    return replace(run, calls=run.calls.set(call_id, call))
+
+
+def _settled(run: Run, call_id: str, stage: Stage) -> Run:
+    call = replace(run.calls[call_id], stage=stage, arguments=None)
+    return replace(run, calls=run.calls.set(call_id, call))
+
+
+def _confirmed(run: Run, event: ToolCallConfirmed) -> Run:
+    call = run.calls[event.call_id]
+    facts = run.facts
+    for record in event.facts:
+        facts = facts.set((record.kind, record.key), merged(facts.get((record.kind, record.key)), record))
+    return replace(
+        _settled(run, event.call_id, Stage.CONFIRMED),
+        labels=run.labels.union(event.labels),
+        tools=_one_more_done(run.tools, call.tool),
+        actions=_one_more_done(run.actions, call.digest),
+        writes=run.writes + event.writes,
+        unresolved=run.unresolved - {call.digest},
+        facts=facts,
+    )
+
+
+def _failed(run: Run, event: ToolCallFailed) -> Run:
+    call = run.calls[event.call_id]
+    return replace(
+        _settled(run, event.call_id, Stage.FAILED),
+        tools=_one_more_failed(run, run.tools, call.tool),
+        actions=_one_more_failed(run, run.actions, call.digest),
+        unresolved=run.unresolved - {call.digest},
+    )
+
+
+def _lost(run: Run, event: ToolCallOutcomeUnknown) -> Run:
+    # Its arguments stay: the outcome may still be learned, and its effects with it.
+    return replace(
+        _staged(run, event.call_id, Stage.UNKNOWN),
+        labels=run.labels.union(event.labels),
+        unresolved=run.unresolved | {run.calls[event.call_id].digest},
+    )
+
+
+def _one_more_done(tallies: Map[str, Tally], key: str) -> Map[str, Tally]:
+    tally = tallies.get(key, NEVER)
+    return tallies.set(key, replace(tally, done=tally.done + 1))
+
+
+def _one_more_failed(run: Run, tallies: Map[str, Tally], key: str) -> Map[str, Tally]:
+    failures = run.failed(tallies, key) + 1
+    return tallies.set(key, Tally(run.done(tallies, key), failures, run.writes))
