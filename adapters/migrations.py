@@ -117,8 +117,7 @@ def set_role_passwords(conninfo: str, passwords: Mapping[str, str]) -> None:
 @contextmanager
 def _locked_session(conninfo: str) -> Iterator[psycopg.Connection]:
     with psycopg.connect(conninfo, autocommit=True) as connection:
-        # Without it the server would finish a long statement of a killed run before it lets go.
-        connection.execute("SET client_connection_check_interval = '1s'")
+        _settle(connection)
         connection.execute("SELECT pg_advisory_lock(%s)", [LOCK_KEY])
         yield connection
 
@@ -156,5 +155,12 @@ def _apply(connection: psycopg.Connection, migration: Migration) -> None:
                 raise MigrationError(f"{migration.name} ends its own transaction: remove COMMIT or ROLLBACK")
     except psycopg.Error as error:
         raise MigrationError(f"{migration.name} failed and left nothing behind: {error}") from error
+    _settle(connection)
+
+
+def _settle(connection: psycopg.Connection) -> None:
+    """Undo what a file may have set for the session."""
     connection.execute("RESET ROLE")
     connection.execute("RESET ALL")
+    # Without it the server would finish a long statement of a killed run before it lets go.
+    connection.execute("SET client_connection_check_interval = '1s'")
