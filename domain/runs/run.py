@@ -103,6 +103,8 @@ class Run:
     unresolved: frozenset[str] = frozenset()
     """Digests whose outcome nobody knows."""
     facts: Table[tuple[str, str], FactRecord] = Map()
+    sources: frozenset[str] = frozenset()
+    """Who vouched for the outcomes so far."""
     proposal: tuple[str, str, Mapping[str, Json]] | None = None
     """Call id, tool and arguments between a proposal and its decision, which are one append."""
     model_calls: Table[str, tuple[str, int, int, int, int | None]] = Map()
@@ -222,6 +224,7 @@ def _confirmed(run: Run, event: ToolCallConfirmed) -> Run:
         writes=run.writes + event.writes,
         unresolved=run.unresolved - {call.digest},
         facts=facts,
+        sources=run.sources | {event.source.value},
     )
 
 

@@ -1,0 +1,45 @@
+"""Callers of one stream queue up inside a process, so that they meet in the log only across processes."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from application.ports import StreamId
+
+
+class Lines:
+    """One queue per stream, kept only while somebody stands in it."""
+
+    def __init__(self) -> None:
+        self._waiting: dict[StreamId, list[asyncio.Future[None]]] = {}
+
+    @asynccontextmanager
+    async def at(self, stream: StreamId) -> AsyncIterator[None]:
+        """Inside, nobody else of this process is at the same stream; first come, first served."""
+        line = self._waiting.get(stream)
+        if line is None:
+            self._waiting[stream] = []
+        else:
+            turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+            line.append(turn)
+            try:
+                await turn
+            except asyncio.CancelledError:
+                if turn in line:
+                    line.remove(turn)
+                else:
+                    self._next(stream)
+                raise
+        try:
+            yield
+        finally:
+            self._next(stream)
+
+    def _next(self, stream: StreamId) -> None:
+        line = self._waiting[stream]
+        while line:
+            turn = line.pop(0)
+            if not turn.done():
+                turn.set_result(None)
+                return
+        del self._waiting[stream]

@@ -1,0 +1,1 @@
+"""A tool call from proposal to outcome: the job Magistrate exists for."""
