@@ -6,7 +6,7 @@
 
 import hashlib
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -115,7 +115,7 @@ def set_role_passwords(conninfo: str, passwords: Mapping[str, str]) -> None:
 
 
 @contextmanager
-def _locked_session(conninfo: str) -> Iterator[psycopg.Connection]:
+def _locked_session(conninfo: str) -> Generator[psycopg.Connection]:
     with psycopg.connect(conninfo, autocommit=True) as connection:
         _settle(connection)
         connection.execute("SELECT pg_advisory_lock(%s)", [LOCK_KEY])

@@ -3,7 +3,7 @@
 import fcntl
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -39,7 +39,7 @@ def is_free(path: Path) -> bool:
 
 
 @contextmanager
-def held(path: Path, deadline: float) -> Iterator[None]:
+def held(path: Path, deadline: float) -> Generator[None]:
     """Hold the lock for a block; `deadline` is a `time.monotonic()` value, TimeoutError when it passes."""
     while (descriptor := try_lock(path)) is None:
         if time.monotonic() > deadline:

@@ -160,7 +160,7 @@ def _answers(cluster: Cluster) -> bool:
         return False
     try:
         # SCRAM proves both sides: another server on the same port cannot pretend to be ours.
-        psycopg.connect(cluster.url(), connect_timeout=5, require_auth="scram-sha-256").close()
+        psycopg.connect(cluster.url(), connect_timeout=2, require_auth="scram-sha-256").close()
     except psycopg.OperationalError as error:
         if "password authentication failed" in str(error):
             raise PasswordRefused(
