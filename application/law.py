@@ -16,6 +16,7 @@ from domain.policies.policy_set import PolicySets, policies
 from domain.tenants.tenant import Tenant, tenants
 from domain.tools.tool import Tool, tools
 
+
 class LawBehind(Rejected):
     """The rules in memory are older than they may be, so nothing is decided. Try again shortly."""
 
@@ -28,9 +29,9 @@ class TenantLaw:
 
     position: int = 0
     tenant: Tenant | None = None
-    agents: Map[str, Agent] = field(default_factory=lambda: Map[str, Agent]())
-    tools: Map[str, Tool] = field(default_factory=lambda: Map[str, Tool]())
-    views: Map[str, ToolView] = field(default_factory=lambda: Map[str, ToolView]())
+    agents: Map[str, Agent] = Map()
+    tools: Map[str, Tool] = Map()
+    views: Map[str, ToolView] = Map()
     policies: PolicySets = field(default_factory=PolicySets)
 
     def roles_of(self, principal: str) -> frozenset[Role]:
@@ -74,6 +75,8 @@ def view_of(name: str, tool: Tool) -> ToolView:
 
 
 NO_LAW = TenantLaw()
+
+BATCH = 500
 
 
 class LawBook:
@@ -137,9 +140,9 @@ class LawBook:
         async with self._reading:
             while True:
                 asked_at = self._clock.now()
-                batch = await self._log.read(self._position, 500, names=self._names)
+                batch = await self._log.read(self._position, BATCH, names=self._names)
                 self._learn(batch)
-                if len(batch) < 500:
+                if len(batch) < BATCH:
                     self._current_at = asked_at
                     return
 

@@ -9,7 +9,9 @@ from domain.runs.run import Run
 from domain.tools.registration import PersonalPlace, Registration
 
 
-def argument_marks(registration: Registration, arguments: Mapping[str, Json], run: Run) -> tuple[Personal, ...]:
+def argument_marks(
+    registration: Registration, arguments: Mapping[str, Json], run: Run
+) -> tuple[Personal, ...]:
     """The personal places of a proposal's arguments, as pointers into the event's body."""
     return tuple(
         Personal(f"/arguments{pointer}", subject_of(place, arguments, run))

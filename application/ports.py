@@ -35,8 +35,7 @@ class StreamId:
 
     @classmethod
     def parse(cls, text: str) -> "StreamId":
-        tenant, category, id = text.split("/", 2)
-        return cls(tenant, category, id)
+        return cls(*text.split("/", 2))
 
 
 @dataclass(frozen=True)
@@ -170,7 +169,10 @@ class EventLog(Protocol):
         names: Sequence[str] = (),
         unseal: bool = False,
     ) -> Sequence[Recorded]:
-        """Events after a position, in order. With a tenant, only its events. Personal fields stay sealed unless asked."""
+        """Events after a position, in order. With a tenant, only its events.
+
+        Personal fields stay sealed unless asked.
+        """
         ...
 
     async def stream(self, stream: StreamId, *, after: int = 0, unseal: bool = True) -> Sequence[Recorded]:
@@ -185,9 +187,14 @@ class EventLog(Protocol):
         """The position of the tenant's newest law event."""
         ...
 
-    def follow(self, after: int, *, names: Sequence[str] = (), batch: int = 500) -> AsyncIterator[Sequence[Recorded]]:
-        """Batches after a position, for ever: never misses, never repeats; an empty batch says the head was
-        read and there was nothing new (at least once a second), so that a reader can measure its lag."""
+    def follow(
+        self, after: int, *, names: Sequence[str] = (), batch: int = 500
+    ) -> AsyncIterator[Sequence[Recorded]]:
+        """Batches after a position, for ever: never misses, never repeats.
+
+        An empty batch says the head was read and there was nothing new (at least once a second), so that
+        a reader can measure its lag.
+        """
         ...
 
 

@@ -33,7 +33,9 @@ def later(start: str, seconds: int) -> str:
     return instant(moment(start) + timedelta(seconds=seconds))
 
 
-Id = Annotated[str, StringConstraints(min_length=1, max_length=128, pattern=r"^[A-Za-z0-9][A-Za-z0-9_.:@+-]*$")]
+Id = Annotated[
+    str, StringConstraints(min_length=1, max_length=128, pattern=r"^[A-Za-z0-9][A-Za-z0-9_.:@+-]*$")
+]
 """An identifier: UUIDv7 where we make it, else the outside's own; never with a slash."""
 
 Name = Annotated[str, StringConstraints(min_length=1, max_length=64, pattern=r"^[A-Za-z_][A-Za-z0-9_.-]*$")]

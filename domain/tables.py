@@ -1,6 +1,6 @@
 """Tables that never change in place: a step of history costs O(log n), not a copy of all."""
 
-from typing import Annotated, Any, TypeAlias, TypeVar, get_args
+from typing import Annotated, TypeAlias, TypeVar, get_args
 
 from immutables import Map
 from pydantic import GetCoreSchemaHandler
@@ -14,11 +14,11 @@ class _AsPairs:
     """Reads and writes a Map as a list of pairs, because JSON's object keys are text only."""
 
     @classmethod
-    def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+    def __get_pydantic_core_schema__(cls, source: object, handler: GetCoreSchemaHandler) -> CoreSchema:
         key, value = get_args(source)
         pair = core_schema.tuple_schema([handler.generate_schema(key), handler.generate_schema(value)])
         return core_schema.no_info_after_validator_function(
-            lambda pairs: Map(pairs),
+            Map,
             core_schema.list_schema(pair),
             serialization=core_schema.plain_serializer_function_ser_schema(
                 lambda table: list(table.items()),

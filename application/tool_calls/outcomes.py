@@ -58,7 +58,9 @@ def settlement(
                 call_id=call_id, source=source, error=outcome.note, now=now, subject=run_subject(run)
             )
         case Status.CONFIRMED:
-            return _confirmation(run, call_id, call, registration, outcome.output, source, labels, now, digests)
+            return _confirmation(
+                run, call_id, call, registration, outcome.output, source, labels, now, digests
+            )
 
 
 def _confirmation(

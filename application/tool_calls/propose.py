@@ -18,7 +18,7 @@ from domain.approvals.approval import Standing as ApprovalStanding
 from domain.approvals.approval import approvals
 from domain.approvals.commands import RequestApproval
 from domain.approvals.events import AskedFor
-from domain.kernel import Json, Rejected, Verdict, fold, later
+from domain.kernel import Json, Rejected, fold, later
 from domain.runs.commands import ProposeToolCall
 from domain.runs.decider import runs
 from domain.runs.run import Run, Stage
@@ -147,7 +147,8 @@ def _command(
 def _asking(
     tenant: str, run: Run, call: Proposed, ruled: Ruled, command: ProposeToolCall, law: TenantLaw
 ) -> Append:
-    assert command.approval_id is not None and ruled.seen.policy_set is not None
+    assert command.approval_id is not None
+    assert ruled.seen.policy_set is not None
     asks = tuple(
         AskedFor(
             policy=ask.policy,

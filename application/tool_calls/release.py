@@ -80,7 +80,8 @@ async def release_granted(
     """
     run = run_of(known)
     call = call_of(run, call_id)
-    assert call.arguments is not None and call.approval_id is not None
+    assert call.arguments is not None
+    assert call.approval_id is not None
     driver = Caller(stream.tenant, run.principal, law.roles_of(run.principal), on_behalf_of=run.on_behalf_of)
     proposed = Proposed(call.tool, call.arguments, call.digest)
     ruled = rule_on(proposed, run, known.version, driver, law, desk.policy, desk.clock.now())

@@ -55,18 +55,27 @@ def tool_of(law: TenantLaw, name: str) -> tuple[Tool, ToolView]:
 
 
 def rule_on(
-    call: Proposed, run: Run, version: int, caller: Caller, law: TenantLaw, policy: PolicyEngine, now: datetime
+    call: Proposed,
+    run: Run,
+    version: int,
+    caller: Caller,
+    law: TenantLaw,
+    policy: PolicyEngine,
+    now: datetime,
 ) -> Ruled:
     """Decides a call on one version of its run and one position of the law."""
     tool, view = tool_of(law, call.tool)
     seen_so_far = _run_view(run, call)
     by_law = forbidden_by_law(run, tool, call.tool, law)
+    determined: tuple[Determination, ...]
     evidence: Mapping[str, Json] = {}
     asks: tuple[Ask, ...] = ()
     if by_law is not None:
         verdict, determined = Verdict.DENY, (by_law,)
     else:
-        ruling = policy.rule(law.policies.text or "", _question(call, run, seen_so_far, caller, law, view, now))
+        ruling = policy.rule(
+            law.policies.text or "", _question(call, run, seen_so_far, caller, law, view, now)
+        )
         verdict, asks, evidence = ruling.verdict, ruling.asks, ruling.evidence
         determined = tuple(
             Determination(policy=d.policy, effect=d.effect, reason=d.reason)  # type: ignore[arg-type]

@@ -49,19 +49,23 @@ def resume(command: ResumeRun, run: Run) -> Sequence[RunResumed]:
 
 def end(command: CompleteRun | FailRun | CancelRun | EscalateRun, run: Run) -> Sequence[RunEvent]:
     """A run ends once; ending it the same way again changes nothing."""
-    match command:
-        case CompleteRun():
-            standing, ended = Standing.COMPLETED, RunCompleted(result=command.result)
-        case FailRun():
-            standing, ended = Standing.FAILED, RunFailed(reason=command.reason)
-        case CancelRun():
-            standing, ended = Standing.CANCELLED, RunCancelled(reason=command.reason)
-        case EscalateRun():
-            standing, ended = Standing.ESCALATED, RunEscalated(reason=command.reason)
+    standing, ended = _end(command)
     if run.standing is standing:
         return []
     must_not_have_ended(run)
     return [ended]
+
+
+def _end(command: CompleteRun | FailRun | CancelRun | EscalateRun) -> tuple[Standing, RunEvent]:
+    match command:
+        case CompleteRun():
+            return Standing.COMPLETED, RunCompleted(result=command.result)
+        case FailRun():
+            return Standing.FAILED, RunFailed(reason=command.reason)
+        case CancelRun():
+            return Standing.CANCELLED, RunCancelled(reason=command.reason)
+        case EscalateRun():
+            return Standing.ESCALATED, RunEscalated(reason=command.reason)
 
 
 def must_not_have_ended(run: Run) -> None:

@@ -13,7 +13,7 @@ from domain.runs.run import Run, Standing
 NOBODY_KNOWS = Determination(
     policy="outcome-unknown",
     effect="forbid",
-    reason="The same action was sent before and nobody knows what became of it; find out before trying again.",
+    reason="The same action was sent before and nobody knows what became of it: find out, then try again.",
 )
 
 

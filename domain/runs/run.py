@@ -148,7 +148,7 @@ def evolve(run: Run | None, event: RunEvent) -> Run:
         case ToolCallDecided():
             return _decided(run, event)
         case ToolCallReleased():
-            return _staged(run, event.call_id, Stage.ALLOWED, expires_at=event.expires_at)
+            return _released(run, event)
         case ToolCallDispatched():
             return _staged(run, event.call_id, Stage.DISPATCHED)
         case ToolCallConfirmed():
@@ -187,7 +187,9 @@ def model_call_figures(event: ModelCallRecorded) -> tuple[str, int, int, int, in
 def _decided(run: Run, event: ToolCallDecided) -> Run:
     assert run.proposal is not None, "a decision follows its proposal in the same append"
     _, tool, arguments = run.proposal
-    stage = {Verdict.DENY: Stage.DENIED, Verdict.ASK: Stage.ASKED, Verdict.ALLOW: Stage.ALLOWED}[event.verdict]
+    stage = {Verdict.DENY: Stage.DENIED, Verdict.ASK: Stage.ASKED, Verdict.ALLOW: Stage.ALLOWED}[
+        event.verdict
+    ]
     call = Call(
         tool=tool,
         digest=event.action_digest,
@@ -201,8 +203,13 @@ def _decided(run: Run, event: ToolCallDecided) -> Run:
     return replace(run, proposal=None, calls=run.calls.set(event.call_id, call))
 
 
-def _staged(run: Run, call_id: str, stage: Stage, **changes: str) -> Run:
-    call = replace(run.calls[call_id], stage=stage, **changes)
+def _released(run: Run, event: ToolCallReleased) -> Run:
+    call = replace(run.calls[event.call_id], stage=Stage.ALLOWED, expires_at=event.expires_at)
+    return replace(run, calls=run.calls.set(event.call_id, call))
+
+
+def _staged(run: Run, call_id: str, stage: Stage) -> Run:
+    call = replace(run.calls[call_id], stage=stage)
     return replace(run, calls=run.calls.set(call_id, call))
 
 

@@ -125,7 +125,7 @@ def remove_member(command: RemoveMember, tenant: Tenant) -> Sequence[TenantEvent
     """The last admin cannot be removed."""
     if command.principal not in tenant.members:
         return []
-    if tenant.admins == {command.principal}:
+    if tenant.admins == frozenset({command.principal}):
         raise LastAdmin(principal=command.principal)
     return [MemberRemoved(principal=command.principal)]
 
@@ -146,7 +146,7 @@ def withdraw_role(command: WithdrawRole, tenant: Tenant) -> Sequence[TenantEvent
     """Taking a role away is always possible, except from the last admin."""
     if command.role not in _member(command.principal, tenant).roles:
         return []
-    if command.role is Role.ADMIN and tenant.admins == {command.principal}:
+    if command.role is Role.ADMIN and tenant.admins == frozenset({command.principal}):
         raise LastAdmin(principal=command.principal)
     return [RoleWithdrawn(principal=command.principal, role=command.role)]
 
@@ -167,9 +167,9 @@ def evolve(tenant: Tenant | None, event: TenantEvent) -> Tenant:
         case MemberRemoved():
             return replace(tenant, members=tenant.members.delete(event.principal))
         case RoleGranted():
-            return _with_roles(tenant, event.principal, add=event.role)
+            return _with_roles(tenant, event.principal, tenant.roles_of(event.principal) | {event.role})
         case RoleWithdrawn():
-            return _with_roles(tenant, event.principal, remove=event.role)
+            return _with_roles(tenant, event.principal, tenant.roles_of(event.principal) - {event.role})
         case _:
             assert_never(event)
 
@@ -181,10 +181,9 @@ def _member(principal: str, tenant: Tenant) -> Member:
     return member
 
 
-def _with_roles(tenant: Tenant, principal: str, *, add: Role | None = None, remove: Role | None = None) -> Tenant:
-    member = tenant.members[principal]
-    roles = (member.roles | ({add} if add else set())) - ({remove} if remove else set())
-    return replace(tenant, members=tenant.members.set(principal, replace(member, roles=frozenset(roles))))
+def _with_roles(tenant: Tenant, principal: str, roles: frozenset[Role]) -> Tenant:
+    member = replace(tenant.members[principal], roles=roles)
+    return replace(tenant, members=tenant.members.set(principal, member))
 
 
 tenants = Decider(category="tenant", decide=decide, evolve=evolve, state=Tenant)
