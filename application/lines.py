@@ -1,7 +1,7 @@
 """Callers of one stream queue up inside a process, so that they meet in the log only across processes."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 
 from application.ports import StreamId
@@ -14,7 +14,7 @@ class Lines:
         self._waiting: dict[StreamId, list[asyncio.Future[None]]] = {}
 
     @asynccontextmanager
-    async def at(self, stream: StreamId) -> AsyncIterator[None]:
+    async def at(self, stream: StreamId) -> AsyncGenerator[None]:
         """Inside, nobody else of this process is at the same stream; first come, first served."""
         line = self._waiting.get(stream)
         if line is None:
