@@ -119,7 +119,7 @@ class Cluster:
             raise StartFailed(f"{self.server_lock} is held by a process that is no supervisor. End it first.")
         log = os.open(self.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
         try:
-            subprocess.run(
+            subprocess.run(  # noqa: S603 - our own programs, our own arguments, no shell reads them
                 command,
                 check=True,
                 timeout=timeout,
@@ -142,7 +142,7 @@ class Cluster:
     def _write_password(self) -> None:
         self.password_file.unlink(missing_ok=True)
         descriptor = os.open(self.password_file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with open(descriptor, "w") as file:
+        with os.fdopen(descriptor, "w") as file:
             # initdb reads it under the server's account.
             os.fchown(descriptor, self._account.uid, self._account.gid)
             file.write(secrets.token_urlsafe(32))

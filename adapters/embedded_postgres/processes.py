@@ -48,7 +48,7 @@ def _server_processes(data: Path) -> set[int]:
 
 
 def _all_processes() -> list[int]:
-    return [int(entry) for entry in os.listdir("/proc") if entry.isdecimal()]
+    return [int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdecimal()]
 
 
 def _command_line(pid: int) -> bytes:

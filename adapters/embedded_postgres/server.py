@@ -83,11 +83,10 @@ class EmbeddedPostgres:
             with held(self._directory.resolve() / STARTUP_LOCK, deadline):
                 if (pid := postmaster(cluster.data)) is not None:
                     os.kill(pid, signal.SIGINT)
-                while not is_free(cluster.server_lock):
-                    if time.monotonic() > deadline:
-                        raise TimeoutError
-                    end_orphans(cluster.data)
-                    time.sleep(POLL_SECONDS)
+                # Only orphans can outlive the postmaster; the lock is free when the last process is gone.
+                end_orphans(cluster.data)
+                with held(cluster.server_lock, deadline):
+                    pass
         except TimeoutError as error:
             raise StopTimedOut(
                 f"The database in {self._directory} was asked to stop but is still writing to disk after "

@@ -12,8 +12,7 @@ import psycopg
 import pytest
 
 from adapters.embedded_postgres import DirectoryUnusable, EmbeddedPostgres, StartFailed, StartTimedOut
-from adapters.embedded_postgres.cluster import Cluster
-from adapters.embedded_postgres.configuration import ADDRESS
+from adapters.embedded_postgres.configuration import ADDRESS, choose_port
 from tests.adapters.embedded import ROOT, ask, postmaster_pid
 
 NOBODY = 65534
@@ -103,19 +102,20 @@ def test_a_port_taken_between_the_look_and_the_start_is_replaced(
     server: EmbeddedPostgres, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with socket.create_server((ADDRESS, 0)) as taken:
-        ports = iter([taken.getsockname()[1]])
-        choose = Cluster.configure.__globals__["choose_port"]
-        monkeypatch.setattr(
-            "adapters.embedded_postgres.cluster.choose_port",
-            lambda remembered: next(ports, None) or choose(remembered),  # pyright: ignore
-        )
+        ports: list[int] = [taken.getsockname()[1]]
+
+        def choose(remembered: int | None) -> int:
+            return ports.pop() if ports else choose_port(remembered)
+
+        monkeypatch.setattr("adapters.embedded_postgres.cluster.choose_port", choose)
         assert ask(server.start(), "SELECT 1") == [(1,)]
 
 
 def test_two_processes_starting_at_once_share_one_server(
     server: EmbeddedPostgres, postgres_directory: Path
 ) -> None:
-    code = "import sys; from pathlib import Path; from adapters.embedded_postgres import ensure_running;" + (
+    code = (
+        "import sys; from pathlib import Path; from adapters.embedded_postgres import ensure_running\n"
         "print(ensure_running(Path(sys.argv[1])))"
     )
     command = [sys.executable, "-c", code, str(postgres_directory)]
@@ -130,7 +130,7 @@ def test_a_server_that_cannot_start_is_quoted(server: EmbeddedPostgres, postgres
     server.stop()
     settings = postgres_directory / "data" / "postgresql.auto.conf"
     settings.write_text("shared_buffers = 'plenty'")
-    with pytest.raises(StartFailed, match="shared_buffers.*plenty"):
+    with pytest.raises(StartFailed, match=r"shared_buffers.*plenty"):
         server.start()
     settings.write_text("")
     assert ask(server.start(), "SELECT 1") == [(1,)]
@@ -194,7 +194,7 @@ def test_programs_the_server_cannot_reach_are_copied(postgres_directory: Path) -
         shutil.copytree(packages / name, closed / name)
     code = (
         "import sys; from pathlib import Path; from adapters.embedded_postgres import EmbeddedPostgres\n"
-        + ("with EmbeddedPostgres(Path(sys.argv[1])) as s: print('up')")
+        "with EmbeddedPostgres(Path(sys.argv[1])): print('up')"
     )
     environment = {**os.environ, "PYTHONPATH": str(closed)}
     command = [sys.executable, "-c", code, str(data)]

@@ -125,8 +125,8 @@ def test_many_starting_at_once_apply_each_file_once(url: str, files: Path) -> No
 def test_a_run_killed_in_the_middle_leaves_nothing_half_done_and_no_lock(url: str, files: Path) -> None:
     slow = files / "0002_pre_kind.sql"
     slow.write_text("CREATE TABLE half (id int); SELECT pg_sleep(60) /* slow migration */;")
-    # An argument list and an environment would both show the password; standard input does not.
-    code = "import sys; from pathlib import Path; from adapters.migrations import migrate;" + (
+    code = (
+        "import sys; from pathlib import Path; from adapters.migrations import migrate\n"
         f"migrate(sys.stdin.read(), directory=Path({str(files)!r}))"
     )
     with subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, text=True, cwd=ROOT) as runner:
