@@ -1,0 +1,1 @@
+"""Recorded transcripts, read in the formats agents leave behind and driven through the API."""
