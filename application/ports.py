@@ -6,36 +6,11 @@ from datetime import datetime
 from typing import Generic, Protocol, TypeVar
 
 from domain.kernel import C, Decider, E, Event, Json, Rejected, S
+from domain.record import Context as Context
+from domain.record import Recorded as Recorded
+from domain.record import StreamId as StreamId
 
 St = TypeVar("St")
-
-
-@dataclass(frozen=True)
-class Context:
-    """Who asked, when and why: recorded beside every event, seen by no rule unless its command carries it."""
-
-    actor: str
-    at: datetime
-    correlation_id: str
-    on_behalf_of: str | None = None
-    causation_id: str | None = None
-    idempotency_key: str | None = None
-
-
-@dataclass(frozen=True)
-class StreamId:
-    """The name of one stream: `<tenant>/<category>/<id>`."""
-
-    tenant: str
-    category: str
-    id: str
-
-    def __str__(self) -> str:
-        return f"{self.tenant}/{self.category}/{self.id}"
-
-    @classmethod
-    def parse(cls, text: str) -> "StreamId":
-        return cls(*text.split("/", 2))
 
 
 @dataclass(frozen=True)
@@ -79,21 +54,6 @@ class IdempotencyKey:
     principal: str
     key: str
     digest: bytes
-
-
-@dataclass(frozen=True)
-class Recorded:
-    """An event as it stands in the log."""
-
-    position: int
-    tenant_position: int
-    stream: StreamId
-    version: int
-    event_id: str
-    name: str
-    schema_version: int
-    event: Event
-    context: Context
 
 
 class ConcurrentWrite(Exception):
