@@ -1,5 +1,6 @@
-"""Fixtures every test may ask for."""
+"""Fixtures and habits of every test."""
 
 from tests.postgres import database, postgres_directory, postgres_url, template_database
+from tests.skips import pytest_sessionfinish
 
-__all__ = ["database", "postgres_directory", "postgres_url", "template_database"]
+__all__ = ["database", "postgres_directory", "postgres_url", "pytest_sessionfinish", "template_database"]

@@ -20,8 +20,9 @@ DICE = {"random", "secrets"}
 ELSEWHERE = {
     "adapters/embedded_postgres/cluster.py": "draws the password of a server it creates",
     "adapters/embedded_postgres/configuration.py": "tries free ports in any order",
+    "adapters/event_store/keyring.py": "draws the key of a data subject",
     "adapters/event_store/sealing.py": "draws the nonce of a sealed field",
-    "adapters/keys/master.py": "draws the key of a data subject",
+    "adapters/keys/master.py": "draws a master key for a new installation",
 }
 """Where chance decides nothing: no rule ever sees what is drawn here."""
 
