@@ -1,11 +1,12 @@
 """Settling approvals: a grant that completes the quorum releases the call at once."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from application.access import Caller, Deed
 from application.desk import Desk
-from application.handle import Handler
-from application.ports import Context, StreamId
+from application.handle import Handled, Handler
+from application.ports import Answer, Context, IdempotencyKey, StreamId
 from application.tool_calls.answers import Decided
 from application.tool_calls.release import release
 from domain.approvals.approval import Approval, Standing, approvals
@@ -25,7 +26,16 @@ class Consented:
 
 
 async def grant(
-    desk: Desk, handler: Handler, caller: Caller, approval_id: str, saw: str, note: str, context: Context
+    desk: Desk,
+    handler: Handler,
+    caller: Caller,
+    approval_id: str,
+    saw: str,
+    note: str,
+    context: Context,
+    *,
+    key: IdempotencyKey | None = None,
+    answer: Callable[[Handled[Approval]], Answer] | None = None,
 ) -> Consented:
     """Adds one voice. `saw` is the action digest that was shown to the approver.
 
@@ -40,7 +50,7 @@ async def grant(
         note=note,
     )
     stream = StreamId(caller.tenant, approvals.category, approval_id)
-    handled = await handler.handle(approvals, stream, command, context)
+    handled = await handler.handle(approvals, stream, command, context, key=key, answer=answer)
     if handled.state.standing is not Standing.GRANTED:
         return Consented(handled.state, handled.version, handled.position)
     run_id, call_id = handled.state.run_id, handled.state.call_id
@@ -52,7 +62,15 @@ async def grant(
 
 
 async def reject(
-    desk: Desk, handler: Handler, caller: Caller, approval_id: str, reason: str, context: Context
+    desk: Desk,
+    handler: Handler,
+    caller: Caller,
+    approval_id: str,
+    reason: str,
+    context: Context,
+    *,
+    key: IdempotencyKey | None = None,
+    answer: Callable[[Handled[Approval]], Answer] | None = None,
 ) -> Consented:
     """One no settles it. Raises as `grant` does."""
     caller.must(Deed.SETTLE_APPROVALS)
@@ -63,5 +81,5 @@ async def reject(
         reason=reason,
     )
     stream = StreamId(caller.tenant, approvals.category, approval_id)
-    handled = await handler.handle(approvals, stream, command, context)
+    handled = await handler.handle(approvals, stream, command, context, key=key, answer=answer)
     return Consented(handled.state, handled.version, handled.position)

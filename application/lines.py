@@ -25,8 +25,11 @@ class Lines:
             try:
                 await turn
             except asyncio.CancelledError:
-                if turn in line:
-                    line.remove(turn)
+                if (
+                    turn.cancelled()
+                ):  # never handed over, though who was inside may have passed it over already
+                    if turn in line:
+                        line.remove(turn)
                 else:
                     self._next(stream)
                 raise

@@ -58,7 +58,15 @@ async def keep_tool(
 
 
 async def draft_policies(
-    desk: Desk, handler: Handler, tenant: str, text: str, note: str, context: Context
+    desk: Desk,
+    handler: Handler,
+    tenant: str,
+    text: str,
+    note: str,
+    context: Context,
+    *,
+    key: IdempotencyKey | None = None,
+    answer: Callable[[Handled[PolicySets]], Answer] | None = None,
 ) -> tuple[str, Handled[PolicySets]]:
     """Validates a text against the tools' schema and keeps it under its digest.
 
@@ -71,13 +79,21 @@ async def draft_policies(
         desk.policy.check(text, tuple(law.views.values()))
         command = DraftPolicySet(digest=digest, text=text, engine=desk.policy.version, note=note)
         stream = StreamId(tenant, policies.category, POLICY_SETS)
-        return await handler.handle(policies, stream, command, context)
+        return await handler.handle(policies, stream, command, context, key=key, answer=answer)
 
     return digest, await until_recorded(attempt, catch_up=desk.law.catch_up)
 
 
 async def activate_policies(
-    desk: Desk, handler: Handler, tenant: str, digest: str, context: Context, *, if_version: int | None = None
+    desk: Desk,
+    handler: Handler,
+    tenant: str,
+    digest: str,
+    context: Context,
+    *,
+    if_version: int | None = None,
+    key: IdempotencyKey | None = None,
+    answer: Callable[[Handled[PolicySets]], Answer] | None = None,
 ) -> Handled[PolicySets]:
     """Validates a kept text against today's tools and puts it in force.
 
@@ -93,7 +109,14 @@ async def activate_policies(
         command = ActivatePolicySet(digest=digest, engine=desk.policy.version)
         stream = StreamId(tenant, policies.category, POLICY_SETS)
         return await handler.handle(
-            policies, stream, command, context, if_version=if_version, law_seen=law.position
+            policies,
+            stream,
+            command,
+            context,
+            if_version=if_version,
+            key=key,
+            answer=answer,
+            law_seen=law.position,
         )
 
     return await until_recorded(attempt, catch_up=desk.law.catch_up)

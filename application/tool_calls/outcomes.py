@@ -48,7 +48,7 @@ def settlement(
     digests: Digests,
 ) -> ConfirmToolCall | FailToolCall | LoseToolCall:
     """The command that records an outcome; raises SourceNotYours."""
-    source = _source(caller, outcome.source)
+    source = vouched_by(caller, outcome.source)
     labels = tuple(sorted(registration.reads))
     match outcome.status:
         case Status.UNKNOWN:
@@ -93,7 +93,8 @@ def _confirmation(
     )
 
 
-def _source(caller: Caller, claimed: Source | None) -> Source:
+def vouched_by(caller: Caller, claimed: Source | None) -> Source:
+    """Who stands behind a report; raises SourceNotYours."""
     if Role.OPERATOR in caller.roles:
         return claimed or Source.GATEWAY
     if claimed not in (None, Source.AGENT):
