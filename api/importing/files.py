@@ -10,7 +10,7 @@ from typing import BinaryIO
 
 from api.importing import anthropic_messages, openai_chat, tau_bench
 from api.importing.transcript import Malformed, Step, Transcript, content_of
-from api.importing.values import is_record, is_sequence, moment_in, parsed_json, record, sequence
+from api.importing.values import is_record, is_sequence, moment_in, parsed_json, record, sequence, text
 from domain.kernel import Json
 
 
@@ -66,9 +66,15 @@ def _transcript(path: Path, line: int, index: int, value: Json, written: Format)
         line=line,
         index=index,
         content=content_of(document),
+        agent=_agent(document),
         started_at=moment_in(document, "the transcript"),
         steps=reader(document),
     )
+
+
+def _agent(document: Mapping[str, Json]) -> str | None:
+    stated = record(document.get("metadata") or {}, "metadata").get("agent")
+    return text(stated, "metadata.agent") if stated is not None else None
 
 
 def _recognised(document: Mapping[str, Json]) -> Format:

@@ -64,6 +64,8 @@ class Transcript:
     index: int
     content: str
     """SHA-256 hex of the transcript as it was read."""
+    agent: str | None
+    """Who ran it, where its `metadata` says so."""
     started_at: datetime | None
     steps: Sequence[Step]
 
