@@ -1,7 +1,7 @@
 """Who may do what: the one table of roles and deeds."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 from domain.kernel import Json, Rejected, Role
@@ -47,6 +47,10 @@ class Caller:
     roles: frozenset[Role]
     claims: Mapping[str, Json] = field(default_factory=dict[str, Json])
     on_behalf_of: str | None = None
+
+    def under(self, granted: frozenset[Role]) -> "Caller":
+        """The same caller once the tenant grants it these roles; a token's narrower choice stays."""
+        return self if self.roles <= granted else replace(self, roles=self.roles & granted)
 
     def may(self, deed: Deed) -> bool:
         """Whether any of its roles entitles it."""

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from application.access import Caller, Deed
+from application.attempts import until_recorded
 from application.desk import Desk
 from application.handle import Handled, Handler
 from application.ports import Answer, Context, IdempotencyKey, StreamId
@@ -41,16 +42,11 @@ async def grant(
 
     Raises ApprovalUnknown, ApprovalNotWaiting, ApprovalIsExpired, FourEyes, WrongRole, NotWhatWasShown.
     """
-    caller.must(Deed.SETTLE_APPROVALS)
-    command = GrantApproval(
-        approver=caller.principal,
-        roles=tuple(sorted(role.value for role in caller.roles)),
-        saw=saw,
-        now=instant(desk.clock.now()),
-        note=note,
-    )
-    stream = StreamId(caller.tenant, approvals.category, approval_id)
-    handled = await handler.handle(approvals, stream, command, context, key=key, answer=answer)
+
+    def voice(roles: tuple[str, ...], now: str) -> GrantApproval:
+        return GrantApproval(approver=caller.principal, roles=roles, saw=saw, now=now, note=note)
+
+    handled = await _settle(desk, handler, caller, approval_id, voice, context, key, answer)
     if handled.state.standing is not Standing.GRANTED:
         return Consented(handled.state, handled.version, handled.position)
     run_id, call_id = handled.state.run_id, handled.state.call_id
@@ -73,13 +69,36 @@ async def reject(
     answer: Callable[[Handled[Approval]], Answer] | None = None,
 ) -> Consented:
     """One no settles it. Raises as `grant` does."""
-    caller.must(Deed.SETTLE_APPROVALS)
-    command = RejectApproval(
-        approver=caller.principal,
-        roles=tuple(sorted(role.value for role in caller.roles)),
-        now=instant(desk.clock.now()),
-        reason=reason,
-    )
-    stream = StreamId(caller.tenant, approvals.category, approval_id)
-    handled = await handler.handle(approvals, stream, command, context, key=key, answer=answer)
+
+    def voice(roles: tuple[str, ...], now: str) -> RejectApproval:
+        return RejectApproval(approver=caller.principal, roles=roles, now=now, reason=reason)
+
+    handled = await _settle(desk, handler, caller, approval_id, voice, context, key, answer)
     return Consented(handled.state, handled.version, handled.position)
+
+
+async def _settle(
+    desk: Desk,
+    handler: Handler,
+    caller: Caller,
+    approval_id: str,
+    voice: Callable[[tuple[str, ...], str], GrantApproval | RejectApproval],
+    context: Context,
+    key: IdempotencyKey | None,
+    answer: Callable[[Handled[Approval]], Answer] | None,
+) -> Handled[Approval]:
+    stream = StreamId(caller.tenant, approvals.category, approval_id)
+
+    async def attempt(fresh: bool) -> Handled[Approval]:
+        if fresh:
+            await desk.law.refresh(caller.tenant)
+        law = desk.law.peek(caller.tenant)
+        settling = caller.under(law.roles_of(caller.principal))
+        settling.must(Deed.SETTLE_APPROVALS)
+        roles = tuple(sorted(role.value for role in settling.roles))
+        command, seen = voice(roles, instant(desk.clock.now())), law.position
+        return await handler.handle(
+            approvals, stream, command, context, key=key, answer=answer, law_seen=seen
+        )
+
+    return await until_recorded(attempt, catch_up=desk.law.catch_up)

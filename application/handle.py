@@ -6,7 +6,16 @@ from typing import Generic
 
 from application.attempts import until_recorded
 from application.lines import Lines
-from application.ports import Answer, Append, Context, EventLog, IdempotencyKey, Known, StreamId
+from application.ports import (
+    AlreadyAnswered,
+    Answer,
+    Append,
+    Context,
+    EventLog,
+    IdempotencyKey,
+    Known,
+    StreamId,
+)
 from domain.kernel import C, Decider, E, Rejected, S, fold
 
 
@@ -52,13 +61,16 @@ class Handler:
 
         async def attempt(fresh: bool) -> Handled[S]:
             known = await self._log.recall(decider, stream, fresh=fresh)
-            if if_version is not None and known.version != if_version:
-                raise VersionMoved(expected=if_version, found=known.version)
-            events = decider.decide(command, known.state)
-            if not events and known.cached:  # nothing is appended that would catch staleness: look again
-                known = await self._log.recall(decider, stream, fresh=True)
+            try:
+                _must_be_at(if_version, known)
                 events = decider.decide(command, known.state)
+            except Rejected:
+                await self._must_be_new(key)
+                raise
+            if not events and known.cached:  # nothing is appended that would catch staleness: look again
+                return await attempt(True)
             if not events:
+                await self._must_be_new(key)
                 return _unchanged(known)
             state = fold(decider, events, known.state)
             assert state is not None
@@ -73,6 +85,17 @@ class Handler:
 
         async with self._lines.at(stream):
             return await until_recorded(attempt)
+
+    async def _must_be_new(self, key: IdempotencyKey | None) -> None:
+        # What was done under this key may be why it is now refused, or has nothing left to do.
+        before = await self._log.answered(key) if key else None
+        if before is not None:
+            raise AlreadyAnswered(*before)
+
+
+def _must_be_at(version: int | None, known: Known[S]) -> None:
+    if version is not None and known.version != version:
+        raise VersionMoved(expected=version, found=known.version)
 
 
 def _unchanged(known: Known[S]) -> Handled[S]:

@@ -119,9 +119,10 @@ class LawBook:
 
     async def follow(self) -> None:
         """Follows the log for ever; cancel to stop."""
-        async for batch in self._log.follow(self._position, names=self._names):
+        async for batch in self._log.follow(self._position, names=self._names, batch=BATCH):
             self._learn(batch)
-            self._current_at = self._clock.now()
+            if len(batch) < BATCH:  # a full batch says nothing of how far away the head is
+                self._was_current(self._clock.now())
 
     async def load(self) -> None:
         """Reads all law there is; call once before the first decision."""
@@ -143,8 +144,12 @@ class LawBook:
                 batch = await self._log.read(self._position, BATCH, names=self._names)
                 self._learn(batch)
                 if len(batch) < BATCH:
-                    self._current_at = asked_at
+                    self._was_current(asked_at)
                     return
+
+    def _was_current(self, at: datetime) -> None:
+        # A slow reader that asked earlier does not make memory older than the follower knows it to be.
+        self._current_at = at if self._current_at is None else max(at, self._current_at)
 
     def _learn(self, batch: Iterable[Recorded]) -> None:
         # The follower and a hurried reader may both bring an event: the second time it is passed over.

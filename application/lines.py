@@ -25,13 +25,11 @@ class Lines:
             try:
                 await turn
             except asyncio.CancelledError:
-                if (
-                    turn.cancelled()
-                ):  # never handed over, though who was inside may have passed it over already
-                    if turn in line:
-                        line.remove(turn)
-                else:
+                # A cancelled turn was never handed over, though it may have been passed over already.
+                if not turn.cancelled():
                     self._next(stream)
+                elif turn in line:
+                    line.remove(turn)
                 raise
         try:
             yield

@@ -53,7 +53,9 @@ def _fact_marks(
     for place in registration.personal:
         if place.within != "facts":
             continue
-        kind, _, field = place.pointer.removeprefix("/").partition("/")
+        kind, slash, rest = place.pointer.removeprefix("/").partition("/")
         for index, record in enumerate(facts):
-            if record.kind == kind and field in record.fields:
-                yield Personal(f"/facts/{index}/fields/{field}", subject_of(place, arguments, run))
+            if record.kind != kind:
+                continue
+            for pointer in places(slash + rest, dict(record.fields)):
+                yield Personal(f"/facts/{index}/fields{pointer}", subject_of(place, arguments, run))

@@ -10,6 +10,7 @@ from application.ports import Answer, Context, IdempotencyKey, StreamId
 from domain.policies.commands import ActivatePolicySet, DraftPolicySet
 from domain.policies.policy_set import PolicySets, policies
 from domain.policies.rejections import PolicySetUnknown
+from domain.tenants.rejections import OnlyWhileFounding
 from domain.tools.commands import ReclassifyTool, RegisterTool
 from domain.tools.tool import Tool, tools
 
@@ -97,7 +98,7 @@ async def activate_policies(
 ) -> Handled[PolicySets]:
     """Validates a kept text against today's tools and puts it in force.
 
-    Raises PolicySetUnknown, PolicySetInvalid, VersionMoved.
+    Raises PolicySetUnknown, PolicySetInvalid, OnlyWhileFounding, VersionMoved.
     """
 
     async def attempt(fresh: bool) -> Handled[PolicySets]:
@@ -105,6 +106,8 @@ async def activate_policies(
         text = law.policies.texts.get(digest)
         if text is None:
             raise PolicySetUnknown(digest=digest)
+        if law.policies.active != digest and law.tenant is not None and not law.tenant.founding:
+            raise OnlyWhileFounding(policy_set=digest)
         desk.policy.check(text, tuple(law.views.values()))
         command = ActivatePolicySet(digest=digest, engine=desk.policy.version)
         stream = StreamId(tenant, policies.category, POLICY_SETS)

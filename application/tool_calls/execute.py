@@ -35,9 +35,11 @@ async def dispatch(desk: Desk, caller: Caller, run_id: str, call_id: str, contex
             await desk.law.refresh(caller.tenant)
         law = desk.law.peek(caller.tenant)
         known = await desk.log.recall(runs, stream, fresh=fresh)
-        run = driven(known, caller)
+        run = driven(known, caller.under(law.roles_of(caller.principal)))
         _must_be_lawful(run, call_of(run, call_id), law)
         events = runs.decide(DispatchToolCall(call_id=call_id, now=instant(desk.clock.now())), run)
+        if not events and known.cached:  # nothing is appended that would catch staleness: look again
+            return await attempt(True)
         return await _recorded(desk, stream, known, events, call_id, context, law.position)
 
     async with desk.lines.at(stream):
@@ -54,13 +56,21 @@ async def settle(
     stream = StreamId(caller.tenant, runs.category, run_id)
 
     async def attempt(fresh: bool) -> Settled:
+        if fresh:
+            await desk.law.refresh(caller.tenant)
+        law = desk.law.peek(caller.tenant)
         known = await desk.log.recall(runs, stream, fresh=fresh)
-        run = driven(known, caller)
+        reporting = caller.under(law.roles_of(caller.principal))
+        run = driven(known, reporting)
         call = call_of(run, call_id)
-        tool, _ = tool_of(desk.law.peek(caller.tenant), call.tool)
+        tool, _ = tool_of(law, call.tool)
         now = instant(desk.clock.now())
-        command = settlement(caller, run, call_id, call, tool.registration, outcome, now, desk.digests)
-        return await _recorded(desk, stream, known, runs.decide(command, run), call_id, context, None)
+        command = settlement(reporting, run, call_id, call, tool.registration, outcome, now, desk.digests)
+        events = runs.decide(command, run)
+        if not events and known.cached:
+            return await attempt(True)
+        # Fenced as well: labels and facts follow the newest registration, whichever process hears of it.
+        return await _recorded(desk, stream, known, events, call_id, context, law.position)
 
     async with desk.lines.at(stream):
         return await until_recorded(attempt, catch_up=desk.law.catch_up)
@@ -73,7 +83,7 @@ async def _recorded(
     events: Sequence[RunEvent],
     call_id: str,
     context: Context,
-    law_seen: int | None,
+    law_seen: int,
 ) -> Settled:
     after = fold(runs, events, known.state)
     assert after is not None

@@ -86,11 +86,19 @@ def _confirmation(
         writes=registration.writes,
         labels=labels,
         facts=facts,
-        output_digest=digests.content([run.salt, output]) if digested else None,
+        output_digest=_digest(run, output, digests) if digested else None,
         output=kept,
         now=now,
         marks=outcome_marks(registration, arguments, facts, kept, run),
     )
+
+
+def _digest(run: Run, output: Json, digests: Digests) -> str | None:
+    # What was done was done, also where a tool answers what has no canonical form.
+    try:
+        return digests.content([run.salt, output])
+    except Rejected:
+        return None
 
 
 def vouched_by(caller: Caller, claimed: Source | None) -> Source:

@@ -11,16 +11,18 @@ from application.desk import Desk
 from application.law import TenantLaw
 from application.personal import argument_marks
 from application.ports import Append, Context, Known, StreamId
-from application.tool_calls.answers import Decided, decided, driven
+from application.tool_calls.answers import Decided, call_of, decided, driven, run_of
 from application.tool_calls.release import consent_to, release_granted
 from application.tool_calls.ruling import Proposed, Ruled, rule_on, tool_of
 from domain.approvals.approval import Standing as ApprovalStanding
 from domain.approvals.approval import approvals
 from domain.approvals.commands import RequestApproval
 from domain.approvals.events import AskedFor
-from domain.kernel import Json, Rejected, fold, later
+from domain.approvals.rejections import ApprovalIsStale
+from domain.kernel import Json, Rejected, fold, instant, later
 from domain.runs.commands import ProposeToolCall
 from domain.runs.decider import runs
+from domain.runs.rejections import CallIdReused
 from domain.runs.run import Run, Stage
 
 
@@ -57,19 +59,20 @@ async def propose(desk: Desk, caller: Caller, proposal: Proposal, context: Conte
             await desk.law.refresh(caller.tenant)
         law = desk.law.peek(caller.tenant)
         known = await desk.log.recall(runs, stream, fresh=fresh)
-        run = driven(known, caller)
+        asking = caller.under(law.roles_of(caller.principal))
+        run = driven(known, asking)
+        if proposal.call_id in run.calls:
+            return await _again(desk, stream, known, proposal, law, context)
+        now = desk.clock.now()
         call = _identified(desk, run, caller.tenant, proposal, law)
-        before = run.calls.get(proposal.call_id)
-        if before is not None and before.digest == call.digest:
-            return await _again(desk, caller, stream, known, proposal.call_id, law, context)
-        ruled = rule_on(call, run, known.version, caller, law, desk.policy, _asked_at(desk, run, proposal))
-        command = _command(proposal.call_id, call, ruled, approval_id, law, run)
+        ruled = rule_on(call, run, known.version, asking, law, desk.policy, _asked_at(run, proposal, now))
+        command = _command(proposal.call_id, call, ruled, approval_id, law, run, instant(now))
         events = runs.decide(command, run)
         after = fold(runs, events, run)
         assert after is not None
         appends = [Append(stream, known.version, events, becomes=after, law_seen=law.position)]
         if after.calls[proposal.call_id].stage is Stage.ASKED:
-            appends.append(_asking(caller.tenant, run, call, ruled, command, law))
+            appends.append(_asking(caller.tenant, run, call, ruled, command, law, instant(now)))
         position = await desk.log.record(appends, context)
         waiting = ApprovalStanding.WAITING.value if len(appends) > 1 else None
         return decided(proposal.call_id, after.calls[proposal.call_id], position, waiting)
@@ -99,9 +102,9 @@ def _identified(desk: Desk, run: Run, tenant: str, proposal: Proposal, law: Tena
     return Proposed(proposal.tool, proposal.arguments, digest)
 
 
-def _asked_at(desk: Desk, run: Run, proposal: Proposal) -> datetime:
+def _asked_at(run: Run, proposal: Proposal, now: datetime) -> datetime:
     if proposal.at is None:
-        return desk.clock.now()
+        return now
     if run.mode != "recorded":
         raise TimeNotYours
     return proposal.at
@@ -109,25 +112,34 @@ def _asked_at(desk: Desk, run: Run, proposal: Proposal) -> datetime:
 
 async def _again(
     desk: Desk,
-    caller: Caller,
     stream: StreamId,
     known: Known[Run],
-    call_id: str,
+    proposal: Proposal,
     law: TenantLaw,
     context: Context,
 ) -> Decided:
-    run = driven(known, caller)
-    call = run.calls[call_id]
+    run, call_id = run_of(known), proposal.call_id
+    # Today's registration may refuse these arguments; what was decided on them stands all the same.
+    digest = desk.digests.action(run.salt, stream.tenant, run.agent_id, proposal.tool, proposal.arguments)
+    if digest != run.calls[call_id].digest:
+        raise CallIdReused(call_id=call_id)
+    if run.calls[call_id].stage is Stage.ASKED and known.cached:  # it may have been released elsewhere
+        known = await desk.log.recall(runs, stream, fresh=True)
+    call = call_of(run_of(known), call_id)
     if call.stage is not Stage.ASKED:
         return decided(call_id, call, known.position)
-    consent = await consent_to(desk, caller.tenant, call)
-    if consent.standing is ApprovalStanding.GRANTED:
-        return await release_granted(desk, stream, known, call_id, consent, law, context)
-    return decided(call_id, call, known.position, consent.standing.value)
+    consent = await consent_to(desk, stream.tenant, call)
+    match consent.standing:
+        case ApprovalStanding.GRANTED:
+            return await release_granted(desk, stream, known, call_id, consent, law, context)
+        case ApprovalStanding.STALE:
+            raise ApprovalIsStale(approval_id=call.approval_id)
+        case _:
+            return decided(call_id, call, known.position, consent.standing.value)
 
 
 def _command(
-    call_id: str, call: Proposed, ruled: Ruled, approval_id: str, law: TenantLaw, run: Run
+    call_id: str, call: Proposed, ruled: Ruled, approval_id: str, law: TenantLaw, run: Run, now: str
 ) -> ProposeToolCall:
     registration = law.tools[call.tool].registration
     return ProposeToolCall(
@@ -138,14 +150,14 @@ def _command(
         verdict=ruled.verdict,
         determined=ruled.determined,
         approval_id=approval_id,
-        allow_for=registration.allow_for,
+        usable_until=later(now, registration.allow_for),
         seen=ruled.seen,
         marks=argument_marks(registration, call.arguments, run),
     )
 
 
 def _asking(
-    tenant: str, run: Run, call: Proposed, ruled: Ruled, command: ProposeToolCall, law: TenantLaw
+    tenant: str, run: Run, call: Proposed, ruled: Ruled, command: ProposeToolCall, law: TenantLaw, now: str
 ) -> Append:
     assert command.approval_id is not None
     assert ruled.seen.policy_set is not None
@@ -154,12 +166,13 @@ def _asking(
             policy=ask.policy,
             role=ask.role,
             quorum=ask.quorum,
-            expires_at=later(ruled.seen.now, ask.expires_in),
+            expires_at=later(now, ask.expires_in),
             reason=ask.reason,
         )
         for ask in ruled.asks
     )
-    barred = {run.principal, run.on_behalf_of, law.agents[run.agent_id].owner, ruled.seen.principal}
+    theirs = {run.agent_id, law.agents[run.agent_id].owner, run.principal, run.on_behalf_of}
+    barred = theirs | {ruled.seen.principal, ruled.seen.on_behalf_of}
     request = RequestApproval(
         run_id=run.run_id,
         call_id=command.call_id,

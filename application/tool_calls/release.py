@@ -1,18 +1,19 @@
 """Releasing a call that people consented to: it is decided again, and the consent is used up."""
 
 from dataclasses import dataclass
+from datetime import datetime
 
-from application.access import Caller
+from application.access import Caller, Deed
 from application.attempts import until_recorded
 from application.desk import Desk
 from application.law import TenantLaw
 from application.ports import Append, Context, Known, StreamId
 from application.tool_calls.answers import Decided, call_of, decided, run_of
-from application.tool_calls.ruling import Proposed, rule_on
+from application.tool_calls.ruling import Proposed, Ruled, rule_on
 from domain.approvals.approval import Approval, Standing, approvals
 from domain.approvals.commands import ConsumeApproval, RetireApproval
 from domain.approvals.rejections import ApprovalIsStale, ApprovalNotGranted, ApprovalUnknown
-from domain.kernel import Verdict, fold, instant
+from domain.kernel import Role, Verdict, fold, instant, later, moment
 from domain.runs.commands import ReleaseToolCall
 from domain.runs.decider import runs
 from domain.runs.run import Call, Run, Stage
@@ -51,11 +52,13 @@ async def release(desk: Desk, tenant: str, run_id: str, call_id: str, context: C
         if fresh:
             await desk.law.refresh(tenant)
         law = desk.law.peek(tenant)
-        known = await desk.log.recall(runs, stream, fresh=fresh)
+        known = await desk.log.recall(runs, stream, fresh=True)
         call = call_of(run_of(known), call_id)
         if call.stage is not Stage.ASKED:
             return decided(call_id, call, known.position)
         consent = await consent_to(desk, tenant, call)
+        if consent.standing is Standing.STALE:
+            raise ApprovalIsStale(approval_id=call.approval_id)
         if consent.standing is not Standing.GRANTED:
             raise ApprovalNotGranted(approval_id=call.approval_id, standing=consent.standing.value)
         return await release_granted(desk, stream, known, call_id, consent, law, context)
@@ -73,33 +76,31 @@ async def release_granted(
     law: TenantLaw,
     context: Context,
 ) -> Decided:
-    """Decides the call again for the run's own principal, with present facts and law.
+    """Decides the call again for whoever proposed it, with present facts and law.
 
-    Release and consumption are one append. Where the law says anything but `ask` now, or the policy set
-    is another, the approval goes stale instead.
+    `known` is freshly read, for a retirement appends nothing to the run that would catch staleness.
+    Release and consumption are one append. Where the law says anything but `ask` now, asks for more than
+    was consented to, or the policy set is another, the approval goes stale instead.
     """
-    run = run_of(known)
+    run, now = run_of(known), desk.clock.now()
     call = call_of(run, call_id)
-    assert call.arguments is not None
-    assert call.approval_id is not None
-    driver = Caller(stream.tenant, run.principal, law.roles_of(run.principal), on_behalf_of=run.on_behalf_of)
-    proposed = Proposed(call.tool, call.arguments, call.digest)
-    ruled = rule_on(proposed, run, known.version, driver, law, desk.policy, desk.clock.now())
-    if ruled.verdict is not Verdict.ASK or ruled.seen.policy_set != consent.approval.policy_set:
+    ruled = _ruled_again(desk, stream.tenant, known, call, law, now)
+    if not _is_what_was_consented_to(ruled, consent.approval):
         await _retire(desk, consent, f"The law now says {ruled.verdict.value}.", law, context)
         raise ApprovalIsStale(verdict=ruled.verdict.value)
     consume = ConsumeApproval(
         call_id=call_id,
         action_digest=call.digest,
         policy_set=consent.approval.policy_set,
-        now=ruled.seen.now,
+        now=instant(now),
     )
+    assert call.approval_id is not None
     let_go = ReleaseToolCall(
         call_id=call_id,
         approval_id=call.approval_id,
         action_digest=call.digest,
         determined=ruled.determined,
-        allow_for=law.tools[call.tool].registration.allow_for,
+        usable_until=later(instant(now), law.tools[call.tool].registration.allow_for),
         seen=ruled.seen,
     )
     consumed, released = approvals.decide(consume, consent.approval), runs.decide(let_go, run)
@@ -113,6 +114,28 @@ async def release_granted(
         context,
     )
     return decided(call_id, after.calls[call_id], position, Standing.CONSUMED.value)
+
+
+def _ruled_again(
+    desk: Desk, tenant: str, known: Known[Run], call: Call, law: TenantLaw, now: datetime
+) -> Ruled:
+    assert call.arguments is not None
+    assert call.asked is not None, "a call that waits for consent knows who asked"
+    run, asked = run_of(known), call.asked
+    roles = frozenset(Role(role) for role in asked.roles) & law.roles_of(asked.principal)
+    driver = Caller(tenant, asked.principal, roles, asked.claims, asked.on_behalf_of)
+    driver.must(Deed.DRIVE_RUNS)
+    proposed = Proposed(call.tool, call.arguments, call.digest)
+    then = moment(asked.now) if run.mode == "recorded" else now
+    return rule_on(proposed, run, known.version, driver, law, desk.policy, then)
+
+
+def _is_what_was_consented_to(ruled: Ruled, approval: Approval) -> bool:
+    return (
+        ruled.verdict is Verdict.ASK
+        and ruled.seen.policy_set == approval.policy_set
+        and approval.covers((ask.role, ask.quorum) for ask in ruled.asks)
+    )
 
 
 async def _retire(desk: Desk, consent: Consent, reason: str, law: TenantLaw, context: Context) -> None:

@@ -1,6 +1,6 @@
 """An approval is people's consent to one exact action; it is used once or not at all."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import assert_never
@@ -63,6 +63,7 @@ class Approval:
     barred: frozenset[str]
     standing: Standing = Standing.WAITING
     voices: Table[str, tuple[str, ...]] = Map()
+    rejected_by: str | None = None
 
     @property
     def deadline(self) -> str:
@@ -71,7 +72,15 @@ class Approval:
 
     def satisfied_by(self, voices: Map[str, tuple[str, ...]]) -> bool:
         """Whether every condition has its quorum; one person may count for several conditions."""
-        return all(sum(ask.role in roles for roles in voices.values()) >= ask.quorum for ask in self.asks)
+        return all(_heard(ask.role, voices) >= ask.quorum for ask in self.asks)
+
+    def covers(self, conditions: Iterable[tuple[str, int]]) -> bool:
+        """Whether the consent given meets these roles and quorums too: what is asked for may have grown."""
+        return all(_heard(role, self.voices) >= quorum for role, quorum in conditions)
+
+
+def _heard(role: str, voices: Map[str, tuple[str, ...]]) -> int:
+    return sum(role in roles for roles in voices.values())
 
 
 def decide(command: ApprovalCommand, approval: Approval | None) -> Sequence[ApprovalEvent]:
@@ -99,8 +108,7 @@ def grant(command: GrantApproval, approval: Approval) -> Sequence[ApprovalEvent]
     if command.approver in approval.voices:
         return []
     _must_be_open_to(command.approver, command.roles, approval)
-    if command.now >= approval.deadline:
-        raise ApprovalIsExpired(deadline=approval.deadline)
+    _must_be_in_time(command.now, approval)
     if command.saw != approval.action_digest:
         raise NotWhatWasShown(shown=command.saw, waiting=approval.action_digest)
     voice = ApprovalGrantedBy(
@@ -112,7 +120,10 @@ def grant(command: GrantApproval, approval: Approval) -> Sequence[ApprovalEvent]
 
 def reject(command: RejectApproval, approval: Approval) -> Sequence[ApprovalEvent]:
     """One no from somebody entitled to say yes is enough."""
+    if approval.rejected_by == command.approver:
+        return []
     _must_be_open_to(command.approver, command.roles, approval)
+    _must_be_in_time(command.now, approval)
     return [ApprovalRejected(approver=command.approver, reason=command.reason)]
 
 
@@ -122,8 +133,7 @@ def consume(command: ConsumeApproval, approval: Approval) -> Sequence[ApprovalEv
         raise ApprovalIsStale(policy_set=approval.policy_set)
     if approval.standing is not Standing.GRANTED:
         raise ApprovalNotGranted(standing=approval.standing.value)
-    if command.now >= approval.deadline:
-        raise ApprovalIsExpired(deadline=approval.deadline)
+    _must_be_in_time(command.now, approval)
     if (command.call_id, command.action_digest) != (approval.call_id, approval.action_digest):
         raise NotWhatWasShown(asked=command.action_digest, approved=approval.action_digest)
     return [ApprovalConsumed(call_id=command.call_id)]
@@ -147,7 +157,7 @@ def evolve(approval: Approval | None, event: ApprovalEvent) -> Approval:
         case ApprovalGranted():
             return replace(approval, standing=Standing.GRANTED)
         case ApprovalRejected():
-            return replace(approval, standing=Standing.REJECTED)
+            return replace(approval, standing=Standing.REJECTED, rejected_by=event.approver)
         case ApprovalExpired():
             return replace(approval, standing=Standing.EXPIRED)
         case ApprovalConsumed():
@@ -166,6 +176,11 @@ def _must_be_open_to(approver: str, roles: Sequence[str], approval: Approval) ->
     wanted = {ask.role for ask in approval.asks}
     if not wanted.intersection(roles):
         raise WrongRole(wanted=sorted(wanted), yours=sorted(roles))
+
+
+def _must_be_in_time(now: str, approval: Approval) -> None:
+    if now >= approval.deadline:
+        raise ApprovalIsExpired(deadline=approval.deadline)
 
 
 approvals = Decider(category="approval", decide=decide, evolve=evolve, state=Approval)

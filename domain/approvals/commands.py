@@ -16,7 +16,7 @@ class RequestApproval(Command):
     arguments: Mapping[str, Json]
     action_digest: str
     policy_set: str
-    asks: tuple[AskedFor, ...]
+    asks: tuple[AskedFor, ...] = Field(min_length=1)
     agent_id: Id
     requested_by: Id
     barred: tuple[Id, ...]

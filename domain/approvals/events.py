@@ -27,11 +27,12 @@ class ApprovalRequested(Event):
     arguments: Mapping[str, Json]
     action_digest: str
     policy_set: str
-    asks: tuple[AskedFor, ...]
+    asks: tuple[AskedFor, ...] = Field(min_length=1)
     agent_id: Id
     requested_by: Id
     barred: tuple[Id, ...]
-    """Who may not approve: the run's principal, whom it acts for, and the agent's owner."""
+    """Who may not approve: the run's principal, whom it acts for, whoever
+    proposed the call, the agent and its owner."""
     marks: tuple[Personal, ...] = Field(default=(), exclude=True, repr=False)
 
     def personal(self) -> Iterable[Personal]:

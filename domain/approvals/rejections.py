@@ -16,13 +16,13 @@ class ApprovalNotGranted(Rejected):
 
 
 class ApprovalIsExpired(Rejected):
-    """The approval's deadline has passed. Propose the call again to open a new one."""
+    """The approval's deadline has passed. Propose the call under a new id to open another."""
 
     kind = "expired"
 
 
 class ApprovalIsStale(Rejected):
-    """The law no longer asks for this approval. Propose the call again to have it decided anew."""
+    """The law no longer asks for this approval. Propose the call under a new id to have it decided anew."""
 
 
 class FourEyes(Rejected):

@@ -24,7 +24,7 @@ class StartRun(Command):
 
 class ReportProgress(Command):
     note: Text
-    percent: int | None = None
+    percent: int | None = Field(default=None, ge=0, le=100)
 
 
 class RecordModelCall(Command):
@@ -39,7 +39,10 @@ class RecordModelCall(Command):
 
 
 class ProposeToolCall(Command):
-    """A proposal together with the ruling that policy and law gave on it, seen at one version of the run."""
+    """A proposal together with the ruling that policy and law gave on it, seen at one version of the run.
+
+    `usable_until` is told by our clock, also for a recorded run, whose `seen.now` is long past.
+    """
 
     call_id: Id
     tool: Name
@@ -48,7 +51,7 @@ class ProposeToolCall(Command):
     verdict: Verdict
     determined: tuple[Determination, ...]
     approval_id: Id | None
-    allow_for: int
+    usable_until: Instant
     seen: Seen
     marks: tuple[Personal, ...] = Field(default=(), repr=False)
 
@@ -60,7 +63,7 @@ class ReleaseToolCall(Command):
     approval_id: Id
     action_digest: str
     determined: tuple[Determination, ...]
-    allow_for: int
+    usable_until: Instant
     seen: Seen
 
 

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 
-from domain.kernel import later
 from domain.runs.commands import (
     ConfirmToolCall,
     DispatchToolCall,
@@ -25,6 +24,7 @@ from domain.runs.rejections import (
     CallNotAllowed,
     CallNotAsked,
     CallUnknown,
+    OutcomeNotKnown,
     OutcomeRecorded,
     RunIsPaused,
 )
@@ -47,13 +47,14 @@ def release(command: ReleaseToolCall, run: Run) -> Sequence[ToolCallReleased]:
     if call.stage is not Stage.ASKED:
         return []
     _must_go_on(run)
+    _must_not_be_blind(command.call_id, call, run)
     return [
         ToolCallReleased(
             call_id=command.call_id,
             approval_id=command.approval_id,
             determined=command.determined,
             action_digest=command.action_digest,
-            expires_at=later(command.seen.now, command.allow_for),
+            expires_at=command.usable_until,
             seen=command.seen,
         )
     ]
@@ -66,6 +67,7 @@ def dispatch(command: DispatchToolCall, run: Run) -> Sequence[ToolCallDispatched
         return []
     _must_go_on(run)
     _must_be_usable(command.call_id, call, command.now)
+    _must_not_be_blind(command.call_id, call, run)
     return [ToolCallDispatched(call_id=command.call_id, at=command.now, implied=False)]
 
 
@@ -109,6 +111,11 @@ def _must_go_on(run: Run) -> None:
     must_not_have_ended(run)
     if run.standing is Standing.PAUSED:
         raise RunIsPaused
+
+
+def _must_not_be_blind(call_id: str, call: Call, run: Run) -> None:
+    if call.digest in run.unresolved:
+        raise OutcomeNotKnown(call_id=call_id)
 
 
 def _must_be_usable(call_id: str, call: Call, now: str) -> None:

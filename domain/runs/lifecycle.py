@@ -29,8 +29,9 @@ def start(command: StartRun, run: Run | None) -> Sequence[RunStarted]:
     """A run id is started once; the same request again changes nothing."""
     if run is None:
         return [RunStarted(**dict(command))]
-    same = (command.agent_id, command.principal, command.on_behalf_of, command.subject, command.purpose)
-    if same == (run.agent_id, run.principal, run.on_behalf_of, run.subject, run.purpose):
+    asked = (command.agent_id, command.principal, command.on_behalf_of, command.subject)
+    known = (run.agent_id, run.principal, run.on_behalf_of, run.subject)
+    if asked == known and (command.purpose, command.mode) == (run.purpose, run.mode):
         return []
     raise RunExists(run_id=run.run_id)
 

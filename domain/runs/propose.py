@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Literal
 
-from domain.kernel import Verdict, later
+from domain.kernel import Verdict
 from domain.runs.commands import ProposeToolCall
 from domain.runs.events import Determination, ToolCallDecided, ToolCallProposed
 from domain.runs.lifecycle import must_not_have_ended
@@ -47,7 +47,7 @@ def _decided(command: ProposeToolCall, run: Run) -> ToolCallDecided:
         determined=determined,
         action_digest=command.action_digest,
         approval_id=command.approval_id if asked else None,
-        expires_at=later(command.seen.now, command.allow_for) if allowed else None,
+        expires_at=command.usable_until if allowed else None,
         seen=command.seen,
     )
 

@@ -45,5 +45,9 @@ class OutcomeRecorded(Rejected):
     """Another outcome was recorded for this call before, and history is not changed."""
 
 
+class OutcomeNotKnown(Rejected):
+    """The same action was sent before and nobody knows what became of it. Find out, then try again."""
+
+
 class ModelCallIdReused(Rejected):
     """This model call id was recorded before with other figures."""

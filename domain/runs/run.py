@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
-from typing import assert_never
+from typing import TypeAlias, assert_never
 
 from immutables import Map
 
@@ -21,6 +21,7 @@ from domain.runs.events import (
     RunPaused,
     RunResumed,
     RunStarted,
+    Seen,
     ToolCallConfirmed,
     ToolCallDecided,
     ToolCallDispatched,
@@ -67,6 +68,8 @@ class Call:
     approval_id: str | None = None
     expires_at: str | None = None
     arguments: Mapping[str, Json] | None = None
+    asked: Seen | None = None
+    """While it waits for consent: who asked and when, for it is decided again for them."""
 
 
 @dataclass(frozen=True)
@@ -79,6 +82,9 @@ class Tally:
 
 
 NEVER = Tally()
+
+Figures: TypeAlias = tuple[str, int, int, int, int | None, str]
+"""A model call's model, tokens in, out and cached, cost and currency."""
 
 
 @dataclass(frozen=True)
@@ -107,8 +113,9 @@ class Run:
     """Who vouched for the outcomes so far."""
     proposal: tuple[str, str, Mapping[str, Json]] | None = None
     """Call id, tool and arguments between a proposal and its decision, which are one append."""
-    model_calls: Table[str, tuple[str, int, int, int, int | None]] = Map()
-    spent: int = 0
+    model_calls: Table[str, Figures] = Map()
+    spent: Table[str, int] = Map()
+    """Micro-units by currency."""
     writes: int = 0
     """Successful writes so far; each forgives earlier failures, since what failed may succeed now."""
 
@@ -158,9 +165,7 @@ def evolve(run: Run | None, event: RunEvent) -> Run:
         case ToolCallOutcomeUnknown():
             return _lost(run, event)
         case ModelCallRecorded():
-            figures = model_call_figures(event)
-            spent = run.spent + (event.cost or 0)
-            return replace(run, model_calls=run.model_calls.set(event.model_call_id, figures), spent=spent)
+            return _used(run, event)
         case ProgressReported():
             return run
         case RunPaused():
@@ -179,9 +184,18 @@ def evolve(run: Run | None, event: RunEvent) -> Run:
             assert_never(event)
 
 
-def model_call_figures(event: ModelCallRecorded) -> tuple[str, int, int, int, int | None]:
+def model_call_figures(event: ModelCallRecorded) -> Figures:
     """What makes two reports of one model call the same report."""
-    return event.model, event.input_tokens, event.output_tokens, event.cached_tokens, event.cost
+    tokens = event.input_tokens, event.output_tokens, event.cached_tokens
+    return event.model, *tokens, event.cost, event.currency
+
+
+def _used(run: Run, event: ModelCallRecorded) -> Run:
+    calls = run.model_calls.set(event.model_call_id, model_call_figures(event))
+    if not event.cost:
+        return replace(run, model_calls=calls)
+    spent = run.spent.get(event.currency, 0) + event.cost
+    return replace(run, model_calls=calls, spent=run.spent.set(event.currency, spent))
 
 
 def _decided(run: Run, event: ToolCallDecided) -> Run:
@@ -199,12 +213,13 @@ def _decided(run: Run, event: ToolCallDecided) -> Run:
         approval_id=event.approval_id,
         expires_at=event.expires_at,
         arguments=None if stage is Stage.DENIED else arguments,
+        asked=event.seen if stage is Stage.ASKED else None,
     )
     return replace(run, proposal=None, calls=run.calls.set(event.call_id, call))
 
 
 def _released(run: Run, event: ToolCallReleased) -> Run:
-    call = replace(run.calls[event.call_id], stage=Stage.ALLOWED, expires_at=event.expires_at)
+    call = replace(run.calls[event.call_id], stage=Stage.ALLOWED, expires_at=event.expires_at, asked=None)
     return replace(run, calls=run.calls.set(event.call_id, call))
 
 
@@ -229,7 +244,7 @@ def _confirmed(run: Run, event: ToolCallConfirmed) -> Run:
         tools=_one_more_done(run.tools, call.tool),
         actions=_one_more_done(run.actions, call.digest),
         writes=run.writes + event.writes,
-        unresolved=run.unresolved - {call.digest},
+        unresolved=_resolved(run, event.call_id),
         facts=facts,
         sources=run.sources | {event.source.value},
     )
@@ -241,7 +256,8 @@ def _failed(run: Run, event: ToolCallFailed) -> Run:
         _settled(run, event.call_id, Stage.FAILED),
         tools=_one_more_failed(run, run.tools, call.tool),
         actions=_one_more_failed(run, run.actions, call.digest),
-        unresolved=run.unresolved - {call.digest},
+        unresolved=_resolved(run, event.call_id),
+        sources=run.sources | {event.source.value},
     )
 
 
@@ -251,7 +267,19 @@ def _lost(run: Run, event: ToolCallOutcomeUnknown) -> Run:
         _staged(run, event.call_id, Stage.UNKNOWN),
         labels=run.labels.union(event.labels),
         unresolved=run.unresolved | {run.calls[event.call_id].digest},
+        sources=run.sources | {event.source.value},
     )
+
+
+def _resolved(run: Run, call_id: str) -> frozenset[str]:
+    # The same action may have been sent under two ids: it stays unknown while either of them is.
+    digest = run.calls[call_id].digest
+    if digest not in run.unresolved:
+        return run.unresolved
+    others = (call for other, call in run.calls.items() if other != call_id and call.digest == digest)
+    if any(call.stage is Stage.UNKNOWN for call in others):
+        return run.unresolved
+    return run.unresolved - {digest}
 
 
 def _one_more_done(tallies: Map[str, Tally], key: str) -> Map[str, Tally]:
