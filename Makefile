@@ -3,6 +3,7 @@
 VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
+ADDRESSES := ^--(index-url|extra-index-url|find-links)
 CODE := domain application projections adapters api bench tests
 
 .DEFAULT_GOAL := help
@@ -41,8 +42,9 @@ bench-airline: $(INSTALLED) ## how the airline's policy judges recorded runs: ma
 lock: $(INSTALLED) ## pin every dependency anew, by hash (needs uv)
 	@export PATH="$(abspath $(BIN)):$$PATH"; \
 	command -v uv >/dev/null || { echo "install uv first: $(BIN)/pip install uv" >&2; exit 2; }; \
-	uv export --quiet --format requirements-txt --no-header --no-emit-project --all-groups --all-extras \
-		| grep -v -E '^--(index-url|extra-index-url|find-links)' > requirements.lock
+	export="uv export --quiet --format requirements-txt --no-header --no-emit-project --all-extras"; \
+	$$export --all-groups | grep -v -E '$(ADDRESSES)' > requirements.lock; \
+	$$export --no-dev --group build | grep -v -E '$(ADDRESSES)' > deploy/requirements.lock
 
 clean: ## forget what was installed and built
 	@rm -rf $(VENV) build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache

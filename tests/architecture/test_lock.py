@@ -3,11 +3,17 @@
 import re
 import tomllib
 
+import pytest
+
 from tests.architecture.tree import ROOT
 
-LOCK = (ROOT / "requirements.lock").read_text()
-PINS = {match[1].lower() for match in re.finditer(r"^([A-Za-z0-9._-]+)==", LOCK, re.MULTILINE)}
+LOCKS = {name: (ROOT / name).read_text() for name in ("requirements.lock", "deploy/requirements.lock")}
+"""What a checkout installs, and the part of it that the image is made of."""
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
+
+
+def entries(lock: str) -> set[str]:
+    return {re.sub(r"\n +# .*", "", entry) for entry in re.split(r"\n(?=[A-Za-z0-9])", lock.strip())}
 
 
 def normal(requirement: str) -> str:
@@ -16,18 +22,25 @@ def normal(requirement: str) -> str:
     return re.sub(r"[-_.]+", "-", found[0]).lower()
 
 
-def test_the_lock_has_no_addresses() -> None:
-    assert not re.search(r"://|--(index-url|extra-index-url|find-links)|@ file", LOCK)
+@pytest.mark.parametrize("lock", LOCKS.values(), ids=LOCKS.keys())
+def test_a_lock_has_no_addresses(lock: str) -> None:
+    assert not re.search(r"://|--(index-url|extra-index-url|find-links)|@ file", lock)
 
 
-def test_every_pin_has_a_hash() -> None:
-    entries = re.split(r"\n(?=[A-Za-z0-9])", LOCK.strip())
-    unhashed = [entry.splitlines()[0] for entry in entries if "--hash=sha256:" not in entry]
-    assert PINS
-    assert not unhashed
+@pytest.mark.parametrize("lock", LOCKS.values(), ids=LOCKS.keys())
+def test_every_pin_has_a_hash(lock: str) -> None:
+    assert entries(lock)
+    for entry in entries(lock):
+        assert re.match(r"[A-Za-z0-9._-]+==", entry)
+        assert "--hash=sha256:" in entry
+
+
+def test_the_image_runs_the_very_versions_that_were_tested() -> None:
+    assert entries(LOCKS["deploy/requirements.lock"]) < entries(LOCKS["requirements.lock"])
 
 
 def test_every_dependency_is_pinned() -> None:
-    groups = PROJECT["dependency-groups"].values()
-    wanted = [*PROJECT["project"]["dependencies"], *(each for group in groups for each in group)]
-    assert not {normal(each) for each in wanted} - {normal(pin) for pin in PINS}
+    groups: dict[str, list[str | dict[str, str]]] = PROJECT["dependency-groups"]
+    wanted = {normal(each) for each in PROJECT["project"]["dependencies"]}
+    wanted |= {normal(each) for group in groups.values() for each in group if isinstance(each, str)}
+    assert not wanted - {normal(entry) for entry in entries(LOCKS["requirements.lock"])}
