@@ -1,0 +1,1 @@
+"""Files that fix what is on disk for ever, and their generator."""
