@@ -20,8 +20,8 @@ Path = Annotated[
     str,
     StringConstraints(max_length=512, pattern=r"^((arg:|fact:[A-Za-z_][A-Za-z0-9_]*:)?(/[^/]*)+|arg:|)$"),
 ]
-"""Where a value is read from: `/x` of the element at hand, `arg:/x` of the arguments, `fact:name:/x` of a
-record that the call points at. The element at hand is the record found in an output, or the element of `each`."""
+"""Where a value is read from: `/x` of the element at hand (a record of an output, an element of `each`),
+`arg:/x` of the arguments, `fact:name:/x` of a record that the call points at."""
 
 Label = Annotated[str, StringConstraints(min_length=1, max_length=64, pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
 """A name that CEL and Cedar can write after a dot."""
@@ -50,8 +50,9 @@ class Reference(Message):
     """A record that a call is about, seen by policies as `facts.<name>`.
 
     `{"name": "reservation", "kind": "reservation", "key": ["/reservation_id"], "types":
-    {"cabin": "string"}}`. Without `each`, `/x` in the key is an argument. With `each`, a pattern into the arguments, there is one
-    entry per element: `{"arg": the element, "fact": the record, if known}`, and `/x` is the element's.
+    {"cabin": "string"}}`. Without `each`, `/x` in the key is an argument. With `each`, a pattern into the
+    arguments, there is one entry per element: `{"arg": the element, "fact": the record, if known}`, and
+    `/x` is the element's.
     A `member` shows only a part of the record.
     """
 
