@@ -1,6 +1,6 @@
 """What the application needs from the outside world."""
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Generic, Protocol, TypeVar
@@ -149,7 +149,7 @@ class EventLog(Protocol):
 
     def follow(
         self, after: int, *, names: Sequence[str] = (), batch: int = 500
-    ) -> AsyncIterator[Sequence[Recorded]]:
+    ) -> AsyncGenerator[Sequence[Recorded]]:
         """Batches after a position, for ever: never misses, never repeats.
 
         An empty batch says the head was read and there was nothing new (at least once a second), so that

@@ -28,6 +28,8 @@ FOLLOWS = (
     "run.tool-call-outcome-unknown",
 )
 
+INDEXED = 400
+
 
 def project(recorded: Recorded) -> Iterable[Change]:
     """One event's share of the audit trail."""
@@ -72,6 +74,11 @@ def determinations(determined: Sequence[Determination]) -> Json:
     return [{"policy": one.policy, "effect": one.effect, "reason": one.reason} for one in determined]
 
 
+def indexed(policy: str) -> str:
+    """A policy's name as it is looked up: an index takes no text of unbounded length."""
+    return policy[:INDEXED]
+
+
 def _decided(run_id: str, event: ToolCallDecided) -> Iterable[Change]:
     seen = event.seen
     yield Add(
@@ -93,7 +100,7 @@ def _decided(run_id: str, event: ToolCallDecided) -> Iterable[Change]:
             "at": seen.now,
         },
     )
-    for policy in {one.policy: None for one in event.determined}:
+    for policy in dict.fromkeys(indexed(one.policy) for one in event.determined):
         yield Add("decision_policies", {"policy": policy, "run_id": run_id, "call_id": event.call_id})
 
 
