@@ -11,6 +11,12 @@ class TenantExists(Rejected):
     """A tenant of this id was founded before, with other particulars."""
 
 
+class ZoneUnknown(Rejected):
+    """There is no such time zone. Use a name of the IANA database, such as `Europe/Berlin`."""
+
+    kind = "invalid"
+
+
 class MemberUnknown(NotFound):
     """No such principal is a member of this tenant."""
 

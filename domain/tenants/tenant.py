@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import assert_never
+from zoneinfo import ZoneInfo
 
 from immutables import Map
 
@@ -37,6 +38,7 @@ from domain.tenants.rejections import (
     TeamUnknown,
     TenantExists,
     TenantUnknown,
+    ZoneUnknown,
 )
 
 
@@ -100,6 +102,7 @@ def found(command: FoundTenant, tenant: Tenant | None) -> Sequence[TenantEvent]:
         if (tenant.name, tenant.zone, tenant.founder) == (command.name, command.zone, command.founder):
             return []
         raise TenantExists
+    _must_be_a_zone(command.zone)
     return [
         TenantFounded(name=command.name, zone=command.zone, founder=command.founder),
         MemberAdded(principal=command.founder, display_name=command.founder_name, team=None),
@@ -172,6 +175,13 @@ def evolve(tenant: Tenant | None, event: TenantEvent) -> Tenant:
             return _with_roles(tenant, event.principal, tenant.roles_of(event.principal) - {event.role})
         case _:
             assert_never(event)
+
+
+def _must_be_a_zone(zone: str) -> None:
+    try:
+        ZoneInfo(zone)
+    except (ValueError, KeyError, OSError):
+        raise ZoneUnknown(zone=zone) from None
 
 
 def _member(principal: str, tenant: Tenant) -> Member:

@@ -1,5 +1,7 @@
 """A tenant knows its members, their roles and its teams."""
 
+import pytest
+
 from domain.kernel import Role
 from domain.tenants.commands import (
     AddMember,
@@ -28,6 +30,7 @@ from domain.tenants.rejections import (
     TeamUnknown,
     TenantExists,
     TenantUnknown,
+    ZoneUnknown,
 )
 from domain.tenants.tenant import tenants
 from tests.spec import Spec
@@ -56,6 +59,11 @@ def test_founding_twice_founds_once() -> None:
 def test_an_id_is_founded_with_one_set_of_particulars() -> None:
     for other in ({"name": "Other"}, {"zone": "UTC"}, {"founder": "eve"}):
         given(*FOUNDED).when(FOUND.model_copy(update=other)).then_rejected(TenantExists)
+
+
+@pytest.mark.parametrize("zone", ["Mars/Olympus", "", "../../etc/passwd", "/etc/passwd", "Europe", "a\0b"])
+def test_a_tenants_zone_exists(zone: str) -> None:
+    given().when(FOUND.model_copy(update={"zone": zone})).then_rejected(ZoneUnknown, zone=zone)
 
 
 def test_nothing_is_asked_of_a_tenant_that_was_never_founded() -> None:
