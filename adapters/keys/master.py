@@ -54,6 +54,11 @@ class MasterKey:
         """A random key."""
         return cls(secrets.token_bytes(SIZE))
 
+    @staticmethod
+    def fresh_text() -> str:
+        """A random key's base64, as `from_text` reads it."""
+        return base64.b64encode(secrets.token_bytes(SIZE)).decode()
+
     def derive(self, label: str) -> bytes:
         """32 bytes for one purpose; another label gives an unrelated key."""
         return self._derive(label)
