@@ -8,7 +8,7 @@ from typing import TypeAlias, assert_never
 from immutables import Map
 
 from domain.facts.records import FactRecord, merged
-from domain.kernel import Json, Verdict
+from domain.kernel import Json, Verdict, changed
 from domain.runs.events import (
     Determination,
     ModelCallRecorded,
@@ -151,7 +151,7 @@ def evolve(run: Run | None, event: RunEvent) -> Run:
     assert run is not None, "a run's first event starts it"
     match event:
         case ToolCallProposed():
-            return replace(run, proposal=(event.call_id, event.tool, event.arguments))
+            return changed(run, proposal=(event.call_id, event.tool, event.arguments))
         case ToolCallDecided():
             return _decided(run, event)
         case ToolCallReleased():
@@ -215,7 +215,7 @@ def _decided(run: Run, event: ToolCallDecided) -> Run:
         arguments=None if stage is Stage.DENIED else arguments,
         asked=event.seen if stage is Stage.ASKED else None,
     )
-    return replace(run, proposal=None, calls=run.calls.set(event.call_id, call))
+    return changed(run, proposal=None, calls=run.calls.set(event.call_id, call))
 
 
 def _released(run: Run, event: ToolCallReleased) -> Run:
@@ -238,7 +238,7 @@ def _confirmed(run: Run, event: ToolCallConfirmed) -> Run:
     facts = run.facts
     for record in event.facts:
         facts = facts.set((record.kind, record.key), merged(facts.get((record.kind, record.key)), record))
-    return replace(
+    return changed(
         _settled(run, event.call_id, Stage.CONFIRMED),
         labels=run.labels.union(event.labels),
         tools=_one_more_done(run.tools, call.tool),
@@ -252,7 +252,7 @@ def _confirmed(run: Run, event: ToolCallConfirmed) -> Run:
 
 def _failed(run: Run, event: ToolCallFailed) -> Run:
     call = run.calls[event.call_id]
-    return replace(
+    return changed(
         _settled(run, event.call_id, Stage.FAILED),
         tools=_one_more_failed(run, run.tools, call.tool),
         actions=_one_more_failed(run, run.actions, call.digest),
