@@ -4,7 +4,7 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from importlib.metadata import version
-from typing import Final
+from typing import Final, cast
 from zoneinfo import ZoneInfo
 
 from cachetools import LRUCache
@@ -153,6 +153,6 @@ def _bounded(value: Json) -> Json:
     if isinstance(value, str):
         return value[:_MAX_EVIDENCE]
     if isinstance(value, list):
-        elements: list[Json] = value[:_MAX_ELEMENTS]
+        elements = cast("Sequence[Json]", value)[:_MAX_ELEMENTS]
         return [_bounded(element) for element in elements]
     return value

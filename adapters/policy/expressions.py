@@ -21,8 +21,8 @@ _NATIVE = frozenset(
     re.findall(
         r"\w+",
         "has size contains startsWith endsWith matches int uint double string bytes timestamp duration "
-        "type dyn max min getFullYear getMonth getDayOfYear getDayOfMonth getDate getDayOfWeek getHours getMinutes "
-        "getSeconds getMilliseconds all exists exists_one map filter",
+        "type dyn max min getFullYear getMonth getDayOfYear getDayOfMonth getDate getDayOfWeek "
+        "getHours getMinutes getSeconds getMilliseconds all exists exists_one map filter",
     )
 )
 _COMPREHENSION = re.compile(r"\.\s*(?:all|exists|exists_one|map|filter)\s*\(")

@@ -31,7 +31,7 @@ def _collect(node: Json, paths: Paths | None) -> Paths | None:
 def _children(node: Json) -> Iterable[Json]:
     if isinstance(node, dict):
         return cast("dict[str, Json]", node).values()
-    return node if isinstance(node, list) else ()
+    return cast("Iterable[Json]", node) if isinstance(node, list) else ()
 
 
 def _chain(node: Json) -> tuple[list[str], bool] | None:

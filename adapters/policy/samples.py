@@ -37,8 +37,9 @@ def sample_facts(spec: FactSpec, arguments: Mapping[str, Json]) -> dict[str, Jso
         if reference.each is None:
             view[reference.name] = record
         else:
-            elements = matches(reference.each, dict(arguments))
-            view[reference.name] = [{"arg": element, "fact": record} for _, element in elements]
+            within = "" if reference.each.startswith("fact:") else reference.each
+            elements = [element for _, element in matches(within, dict(arguments))] if within else ["sample"]
+            view[reference.name] = [{"arg": element, "fact": record} for element in elements]
     view[RESERVED] = {reference.name: "tool" for reference in spec.points_at}
     return view
 

@@ -133,7 +133,7 @@ def _consent(name: str, line: int, effect: str, annotations: Mapping[str, str | 
     role, quorum = annotations["ask"] or "", annotations.get("quorum", "1") or ""
     if _NAME.fullmatch(role) is None:
         raise _fault(name, line, '@ask wants the name of a role, such as @ask("approver")')
-    if not (quorum.isascii() and quorum.isdigit() and len(quorum) < 4 and 1 <= int(quorum) <= MAX_QUORUM):
+    if re.fullmatch(r"[0-9]{1,3}", quorum) is None or not 1 <= int(quorum) <= MAX_QUORUM:
         raise _fault(name, line, f"@quorum wants a number from 1 to {MAX_QUORUM}")
     expiry = re.fullmatch(r"([0-9]{1,7})([smhd])", annotations.get("expires", DEFAULT_EXPIRY) or "")
     seconds = int(expiry.group(1)) * _SECONDS[expiry.group(2)] if expiry else 0

@@ -74,6 +74,8 @@ def _yielded(
 
 
 def _field(path: str, element: Json, arguments: Json) -> Json:
+    if path.startswith("count:"):
+        return sum(1 for _ in matches(path.removeprefix("count:"), element))
     base, pointer = (arguments, path[4:]) if path.startswith("arg:") else (element, path)
     if "*" not in pointer.split("/"):
         return find(pointer, base)

@@ -26,6 +26,14 @@ Path = Annotated[
 Label = Annotated[str, StringConstraints(min_length=1, max_length=64, pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
 """A name that CEL and Cedar can write after a dot."""
 
+Amount = Annotated[str, StringConstraints(max_length=520, pattern=r"^((arg:|count:)?(/[^/]*)+|arg:|)$")]
+"""A path in an output, or `count:/x/*`: how many places match, for where the values are nobody's business."""
+
+Listing = Annotated[
+    str, StringConstraints(max_length=512, pattern=r"^(fact:[A-Za-z_][A-Za-z0-9_]*:)?(/[^/]*)+$")
+]
+"""A pattern into the arguments (`/flights/*`) or into a fact (`fact:user:/reservations/*`)."""
+
 Expression = Annotated[str, StringConstraints(min_length=1, max_length=4_000)]
 """A CEL expression."""
 
@@ -43,7 +51,7 @@ class Yield(Message):
     kind: Name
     at: Pattern = ""
     key: Annotated[tuple[Path, ...], Field(min_length=1, max_length=8)]
-    fields: Annotated[Mapping[Label, Path], Field(max_length=64)]
+    fields: Annotated[Mapping[Label, Amount], Field(max_length=64)]
 
 
 class Reference(Message):
@@ -51,7 +59,7 @@ class Reference(Message):
 
     `{"name": "reservation", "kind": "reservation", "key": ["/reservation_id"], "types":
     {"cabin": "string"}}`. Without `each`, `/x` in the key is an argument. With `each`, a pattern into the
-    arguments, there is one entry per element: `{"arg": the element, "fact": the record, if known}`, and
+    arguments or into a fact, there is one entry per element: `{"arg": the element, "fact": the record, if known}`, and
     `/x` is the element's.
     A `member` shows only a part of the record.
     """
@@ -59,7 +67,7 @@ class Reference(Message):
     name: Label
     kind: Name
     key: Annotated[tuple[Path, ...], Field(min_length=1, max_length=8)]
-    each: Pattern | None = None
+    each: Listing | None = None
     member: Member | None = None
     types: Annotated[Mapping[Label, FactType], Field(max_length=64)] = Field(default_factory=dict)
 
@@ -102,7 +110,7 @@ class FactSpec(Message):
         known: set[str] = {RESERVED}
         for reference in self.points_at:
             _must(reference.name not in known, f"points_at: {reference.name!r} is taken")
-            for path in reference.key:
+            for path in (*reference.key, reference.each or ""):
                 _must_refer(path, known - {RESERVED}, f"points_at {reference.name}")
             known.add(reference.name)
         whole = {reference.name for reference in self.points_at if reference.member is None}

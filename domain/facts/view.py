@@ -81,7 +81,12 @@ def _named(
     if reference.each is None:
         yield arguments, key_of(reference.key, arguments, arguments, view)
         return
-    for _, element in islice(matches(reference.each, arguments), MAX_RECORDS):
+    base: Json = arguments
+    pattern = reference.each
+    if pattern.startswith("fact:"):
+        _, name, pattern = pattern.split(":", 2)
+        base = view.get(name, MISSING)
+    for _, element in islice(matches(pattern, base), MAX_RECORDS):
         yield element, key_of(reference.key, element, arguments, view)
 
 
