@@ -40,7 +40,8 @@ def guarded(command: Callable[[], object], *, let_through: tuple[type[Exception]
 def tell(*lines: str) -> None:
     """Says something on the error output, where it mixes with nobody's data."""
     for line in filter(None, lines):
-        print(line, file=sys.stderr)
+        sys.stderr.write(f"{line}\n")
+    sys.stderr.flush()
 
 
 def explained(error: Exception) -> Failure:

@@ -11,7 +11,14 @@ from pathlib import Path
 
 import typer
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    SpinnerColumn,
+    TextColumn,
+    TimeElapsedColumn,
+)
 
 from api.cli import registering
 from api.cli.client import Client
@@ -158,7 +165,10 @@ def _draw(out: Console, outcome: Outcome) -> None:
     if cost:
         out.print(f"model calls cost {money(cost)}")
     if outcome.imported:
-        out.print(f"\nmagistrate show {outcome.imported[0].run_id}   tells what happened in one of them", style="dim")
+        out.print(
+            f"\nmagistrate show {outcome.imported[0].run_id}   tells what happened in one of them",
+            style="dim",
+        )
 
 
 def _by_weight(entry: tuple[tuple[str, str, str], int]) -> tuple[int, int, str]:

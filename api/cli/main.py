@@ -18,7 +18,9 @@ class Guarded(TyperGroup):
 
     def invoke(self, ctx: typer.Context) -> None:  # type: ignore[override]
         """Usage errors are click's and exit with 2; everything else that fails exits with 1."""
-        code = guarded(lambda: super(Guarded, self).invoke(ctx), let_through=(typer.Exit, typer.Abort, TyperException))
+        code = guarded(
+            lambda: super(Guarded, self).invoke(ctx), let_through=(typer.Exit, typer.Abort, TyperException)
+        )
         if code:
             raise typer.Exit(code)
 
@@ -46,7 +48,7 @@ AsJson = Annotated[bool, typer.Option("--json", help="One JSON document on stand
 def up(
     port: Annotated[int | None, typer.Option(help="Where to listen; 0 takes any free port.")] = None,
     tenant: Annotated[str, typer.Option(help="The first tenant, founded on the first start.")] = "acme",
-    admin: Annotated[str, typer.Option(help="Its first principal: admin, operator and auditor.")] = "ada",
+    admin: Annotated[str, typer.Option(help="Its first principal, admin and operator.")] = "ada",
     as_json: AsJson = False,
 ) -> None:
     """Run **everything on this machine**: a Postgres of its own, the API, the followers.
@@ -103,7 +105,9 @@ def work(as_json: AsJson = False) -> None:
 
 @app.command()
 def migrate(
-    phase: Annotated[Literal["pre", "post", "all"], typer.Option(help="`pre` before a rollout, `post` after it, or `all`.")] = "all",
+    phase: Annotated[
+        Literal["pre", "post", "all"], typer.Option(help="`pre` before a rollout, `post` after it, or `all`.")
+    ] = "all",
     as_json: AsJson = False,
 ) -> None:
     """Bring the **database schema** up to date; asking again changes nothing.

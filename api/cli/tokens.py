@@ -24,7 +24,9 @@ def issue(
     who = principal or first.admin if first else str(principal)
     token = home.token(whose, who, roles=_roles(roles), lifetime=lifetime(lasts))
     if as_json:
-        write_json({"token": token, "tenant": whose, "sub": who, "seconds": int(lifetime(lasts).total_seconds())})
+        write_json(
+            {"token": token, "tenant": whose, "sub": who, "seconds": int(lifetime(lasts).total_seconds())}
+        )
     else:
         typer.echo(token)
 
@@ -34,7 +36,9 @@ def lifetime(lasts: str) -> timedelta:
     match = re.fullmatch(r"([0-9]{1,7})([smhd])", lasts.strip())
     seconds = int(match[1]) * _SECONDS[match[2]] if match else 0
     if not 1 <= seconds <= LONGEST.total_seconds():
-        raise typer.BadParameter("say how long in the form 90s, 30m, 12h or 7d, at most 366d", param_hint="--for")
+        raise typer.BadParameter(
+            "say how long in the form 90s, 30m, 12h or 7d, at most 366d", param_hint="--for"
+        )
     return timedelta(seconds=seconds)
 
 
