@@ -112,7 +112,7 @@ def decided(
         call_id=call_id,
         verdict=verdict,  # type: ignore[arg-type]  # throttle is never recorded
         determined=tuple(
-            Determination(policy=one, effect=effect, reason=f"Because of {one}.")  # type: ignore[arg-type]
+            Determination(policy=one, effect=effect, reason=f"Because of {one[:50]}.")  # type: ignore[arg-type]
             for one in policies
         ),
         action_digest=DIGEST,
