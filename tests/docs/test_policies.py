@@ -75,7 +75,7 @@ def test_the_shop_rules_as_its_table_says(ruling: Ruling, verdict: Verdict, by: 
 
 
 def booking(source: Source = Source.TOOL, **fields: Json) -> Known:
-    output = {"booking_id": "B7", "insurance": False, "state": "held", "legs": [], **fields}
+    output: Json = {"booking_id": "B7", "insurance": False, "state": "held", "legs": [], **fields}
     facts = tool_of(BOOKINGS, "get_booking").facts
     return {(r.kind, r.key): r for r in learn(facts, {"booking_id": "B7"}, output, source)}
 
