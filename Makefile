@@ -39,7 +39,7 @@ bench-airline: $(INSTALLED) ## how the airline's policy judges recorded runs: ma
 	@test -n "$(DATA)" || { echo "say where the recorded runs are: make bench-airline DATA=DIR" >&2; exit 2; }
 	@$(BIN)/python -m bench.airline "$(DATA)"
 
-lock: $(INSTALLED) ## pin every dependency anew, by hash (needs uv)
+lock: ## pin every dependency anew, by hash (needs uv)
 	@export PATH="$(abspath $(BIN)):$$PATH"; \
 	command -v uv >/dev/null || { echo "install uv first: $(BIN)/pip install uv" >&2; exit 2; }; \
 	export="uv export --quiet --format requirements-txt --no-header --no-emit-project --all-extras"; \
