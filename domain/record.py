@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
 
 from domain.kernel import Event
 
@@ -18,8 +19,7 @@ class Context:
     idempotency_key: str | None = None
 
 
-@dataclass(frozen=True)
-class StreamId:
+class StreamId(NamedTuple):
     """The name of one stream: `<tenant>/<category>/<id>`."""
 
     tenant: str
