@@ -59,8 +59,8 @@ class Reference(Message):
 
     `{"name": "reservation", "kind": "reservation", "key": ["/reservation_id"], "types":
     {"cabin": "string"}}`. Without `each`, `/x` in the key is an argument. With `each`, a pattern into the
-    arguments or into a fact, there is one entry per element: `{"arg": the element, "fact": the record, if known}`, and
-    `/x` is the element's.
+    arguments or into a fact, there is one entry per element: `{"arg": the element, "fact": the record, if
+    known}`, and `/x` is the element's.
     A `member` shows only a part of the record.
     """
 
