@@ -72,14 +72,14 @@ CREATE INDEX ON runs_v1 (tenant, agent_id, valid_from);
 CREATE TABLE run_standings_v1 (
     tenant     text        NOT NULL COLLATE "C",
     run_id     text        NOT NULL COLLATE "C",
-    status     text        NOT NULL COLLATE "C",
+    standing   text        NOT NULL COLLATE "C",
     reason     text,
     since      timestamptz NOT NULL,
     valid_from bigint      NOT NULL,
     valid_to   bigint,
     PRIMARY KEY (tenant, run_id, valid_from)
 );
-CREATE INDEX ON run_standings_v1 (tenant, status) WHERE valid_to IS NULL AND status IN ('active', 'paused');
+CREATE INDEX ON run_standings_v1 (tenant, standing) WHERE valid_to IS NULL AND standing IN ('active', 'paused');
 
 -- Only the request of an approval names its run; its other lines are found by the approval.
 CREATE TABLE run_timeline_v1 (

@@ -76,11 +76,11 @@ def project(recorded: Recorded) -> Iterable[Change]:
             return
 
 
-def _standing(recorded: Recorded, status: str, reason: str | None = None) -> Change:
+def _standing(recorded: Recorded, standing: str, reason: str | None = None) -> Change:
     run_id = recorded.stream.id
     since = instant(recorded.context.at)
     return Put(
-        "run_standings", (run_id,), {"run_id": run_id, "status": status, "reason": reason, "since": since}
+        "run_standings", (run_id,), {"run_id": run_id, "standing": standing, "reason": reason, "since": since}
     )
 
 

@@ -75,7 +75,7 @@ def test_a_run_has_a_new_standing_only_when_it_got_somewhere_else() -> None:
     history.happened("run", "run-1", started(), ProgressReported(note="Reading", percent=10))
     history.happened("run", "run-1", RunPaused(reason="Lunch"), RunResumed(reason="Back"))
     history.happened("run", "run-1", proposed(), decided(), RunCompleted(result="Answered"))
-    standings = [(row["status"], row["reason"]) for row in rows(runs, history, "run_standings")]
+    standings = [(row["standing"], row["reason"]) for row in rows(runs, history, "run_standings")]
     assert standings == [
         ("active", None),
         ("paused", "Lunch"),
