@@ -1,4 +1,4 @@
-"""What the image and the compose file would run exists, and nothing in them is secret or open to the world."""
+"""What the image and the compose file would run exists; nothing in them is secret or open to the world."""
 
 import re
 import subprocess
