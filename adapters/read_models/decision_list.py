@@ -70,6 +70,7 @@ async def list_decisions(view: View, asked: DecisionsAsked) -> Sequence[Row]:
     """Newest first: each with its grounds, and the stages its call has been through since."""
     values = vars(asked)
     given = [name for name in _CONDITIONS if values[name] is not None]
-    where = ["d.tenant = %(tenant)s", *view.known("d"), *(_CONDITIONS[name] for name in given)]
+    where: list[LiteralString] = ["d.tenant = %(tenant)s", *view.known("d")]
+    where.extend(_CONDITIONS[name] for name in given)
     policy = None if asked.policy is None else indexed(asked.policy)
     return await view.rows(_DECISIONS, where, {**values, "policy": policy})
