@@ -13,6 +13,7 @@ from immutables import Map
 
 from adapters.policy.engine import CedarEngine
 from application.policy import ArgumentsInvalid, Question, RunView, ToolView
+from bench import airline_over_http
 from domain.facts.extract import effected, learn
 from domain.facts.records import FactRecord, merged
 from domain.kernel import Json, Source
@@ -75,17 +76,27 @@ class Judge(Protocol):
 
 
 def recorded_runs(folder: Path) -> list[RecordedRun]:
-    """The runs of `runs.jsonl` in the OpenAI chat format."""
-    lines = (folder / "runs.jsonl").read_text(encoding="utf-8").splitlines()
-    return [_recorded(json.loads(line)) for line in lines if line.strip()]
+    """The runs of a folder's `*.jsonl`, file by file, in the OpenAI chat format."""
+    return [
+        _recorded(json.loads(line), path.stem)
+        for path in transcripts(folder)
+        for line in path.read_text(encoding="utf-8").splitlines()
+        if line.strip()
+    ]
 
 
-def _recorded(told: dict[str, Any]) -> RecordedRun:
-    run = f"{told['task_id']}.{told['trial']}"
+def transcripts(folder: Path) -> list[Path]:
+    """The files with recorded runs."""
+    return sorted(folder.glob("*.jsonl"))
+
+
+def _recorded(told: dict[str, Any], file: str) -> RecordedRun:
+    run = f"{file}.{told['task_id']}.{told['trial']}"
     turns: list[Turn] = []
     waiting: list[tuple[str, str, dict[str, Json]]] = []
     for message in told["traj"]:
-        for call in message.get("tool_calls") or []:
+        calls: list[dict[str, Any]] = message.get("tool_calls") or []
+        for call in calls:
             asked = call["function"]
             waiting.append((call["id"], asked["name"], json.loads(asked["arguments"])))
         if message["role"] == "tool" and waiting:
@@ -101,7 +112,9 @@ def _recorded(told: dict[str, Any]) -> RecordedRun:
 class InProcess:
     """The engine and the rules of facts without server or database, for one run."""
 
-    def __init__(self, engine: CedarEngine, text: str, tools: Mapping[str, tuple[Registration, ToolView]]) -> None:
+    def __init__(
+        self, engine: CedarEngine, text: str, tools: Mapping[str, tuple[Registration, ToolView]]
+    ) -> None:
         self._engine, self._text, self._tools = engine, text, tools
         self._facts: Map[tuple[str, str], FactRecord] = Map()
         self._done: dict[str, int] = {}
@@ -294,14 +307,21 @@ def _share(part: int, whole: int) -> str:
 def main(arguments: Sequence[str]) -> int:
     """Judges the runs of a folder and prints what came of it."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("folder", type=Path, help="a folder with runs.jsonl")
+    parser.add_argument("folder", type=Path, help="a folder with recorded runs, *.jsonl")
     parser.add_argument("--in-process", action="store_true", help="engine only: no server, no database")
     parser.add_argument("--json", action="store_true", help="figures as JSON")
-    parser.add_argument("--calls", action="store_true", help="every write call with its verdict, as JSON lines")
+    parser.add_argument(
+        "--calls", action="store_true", help="every write call with its verdict, as JSON lines"
+    )
     asked = parser.parse_args(arguments)
     _, tools = airline()
     writes = frozenset(name for name, (kept, _) in tools.items() if kept.risk == "write")
-    calls = judged(recorded_runs(asked.folder), in_process_judges(), writes)
+    judges: Iterable[Judge] = (
+        in_process_judges()
+        if asked.in_process
+        else airline_over_http.judges(HERE, transcripts(asked.folder), THEN, ZONE)
+    )
+    calls = judged(recorded_runs(asked.folder), judges, writes)
     if asked.calls:
         for call in calls:
             if call.correct is not None:

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from itertools import islice
 
 from domain.facts.bounds import MAX_OUTPUT, MAX_RECORDS, Budget
-from domain.facts.pointers import MISSING, find, matches
+from domain.facts.pointers import MISSING, matches
 from domain.facts.records import FactRecord
 from domain.facts.spec import Effect, FactSpec, Yield
 from domain.facts.view import Known, key_of, records_of, seen, sought
@@ -62,24 +62,25 @@ def _yielded(
     found: Yield, arguments: Json, output: Json, source: Source, budget: Budget
 ) -> Iterator[FactRecord]:
     for _, element in islice(matches(found.at, output), MAX_RECORDS):
-        key = key_of(found.key, element, arguments, {})
+        key = key_of(found.key, element, arguments, {}, output)
         if key is None:
             continue
         fields: dict[str, Json] = {}
         for name, path in found.fields.items():
-            value = _field(path, element, arguments)
+            value = _field(path, element, arguments, output)
             if value is not MISSING:
                 fields[name] = budget.admit(value)
         yield FactRecord(kind=found.kind, key=key, fields=fields, source=source)
 
 
-def _field(path: str, element: Json, arguments: Json) -> Json:
+def _field(path: str, element: Json, arguments: Json, output: Json) -> Json:
     if path.startswith("count:"):
         return sum(1 for _ in matches(path.removeprefix("count:"), element))
-    base, pointer = (arguments, path[4:]) if path.startswith("arg:") else (element, path)
-    if "*" not in pointer.split("/"):
-        return find(pointer, base)
-    return [value for _, value in islice(matches(pointer, base), MAX_RECORDS)]
+    if "*" not in path.split("/"):
+        return sought(path, element, arguments, {}, output)
+    bases = {"arg": arguments, "out": output}
+    prefix, _, pointer = path.partition(":") if path[:4] in ("arg:", "out:") else ("", "", path)
+    return [value for _, value in islice(matches(pointer, bases.get(prefix, element)), MAX_RECORDS)]
 
 
 def _changed(

@@ -18,15 +18,17 @@ Member = Annotated[str, StringConstraints(max_length=512, pattern=r"^(/[^/]*)+$"
 
 Path = Annotated[
     str,
-    StringConstraints(max_length=512, pattern=r"^((arg:|fact:[A-Za-z_][A-Za-z0-9_]*:)?(/[^/]*)+|arg:|)$"),
+    StringConstraints(
+        max_length=512, pattern=r"^((arg:|out:|fact:[A-Za-z_][A-Za-z0-9_]*:)?(/[^/]*)+|arg:|)$"
+    ),
 ]
 """Where a value is read from: `/x` of the element at hand (a record of an output, an element of `each`),
-`arg:/x` of the arguments, `fact:name:/x` of a record that the call points at."""
+`arg:/x` of the arguments, `out:/x` of all the output, `fact:name:/x` of a record that the call points at."""
 
 Label = Annotated[str, StringConstraints(min_length=1, max_length=64, pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
 """A name that CEL and Cedar can write after a dot."""
 
-Amount = Annotated[str, StringConstraints(max_length=520, pattern=r"^((arg:|count:)?(/[^/]*)+|arg:|)$")]
+Amount = Annotated[str, StringConstraints(max_length=520, pattern=r"^((arg:|out:|count:)?(/[^/]*)+|arg:|)$")]
 """A path in an output, or `count:/x/*`: how many places match, for where the values are nobody's business."""
 
 Listing = Annotated[
@@ -112,12 +114,14 @@ class FactSpec(Message):
             _must(reference.name not in known, f"points_at: {reference.name!r} is taken")
             for path in (*reference.key, reference.each or ""):
                 _must_refer(path, known - {RESERVED}, f"points_at {reference.name}")
+                _must(not path.startswith("out:"), f"points_at {reference.name}: there is no output yet")
             known.add(reference.name)
         whole = {reference.name for reference in self.points_at if reference.member is None}
         for effect in self.effects:
             _must(effect.on in whole, f"effects: {effect.on!r} is no whole record that points_at names")
             for path in effect.set.values():
                 _must_refer(path, known, f"effects on {effect.on}")
+                _must(not path.startswith("out:"), f"effects on {effect.on}: an output is told by yields")
         for found in self.yields:
             for path in (*found.key, *found.fields.values()):
                 _must(

@@ -51,11 +51,17 @@ def records_of(reference: Reference, arguments: Json, view: Mapping[str, Json]) 
             yield element, key
 
 
-def key_of(paths: tuple[str, ...], element: Json, arguments: Json, view: Mapping[str, Json]) -> str | None:
+def key_of(
+    paths: tuple[str, ...],
+    element: Json,
+    arguments: Json,
+    view: Mapping[str, Json],
+    output: Json = MISSING,
+) -> str | None:
     """A record's key: its parts as escaped reference tokens joined by `/`; None unless all are there."""
     parts: list[str] = []
     for path in paths:
-        part = sought(path, element, arguments, view)
+        part = sought(path, element, arguments, view, output)
         if isinstance(part, bool) or not isinstance(part, str | int) or part == "":
             return None
         text = str(part) if not isinstance(part, int) or storable(part) else ""
@@ -65,10 +71,14 @@ def key_of(paths: tuple[str, ...], element: Json, arguments: Json, view: Mapping
     return "/".join(parts)
 
 
-def sought(path: str, element: Json, arguments: Json, view: Mapping[str, Json]) -> Json:
+def sought(
+    path: str, element: Json, arguments: Json, view: Mapping[str, Json], output: Json = MISSING
+) -> Json:
     """What a path leads to, or MISSING."""
     if path.startswith("arg:"):
         return find(path[4:], arguments)
+    if path.startswith("out:"):
+        return find(path[4:], output)
     if path.startswith("fact:"):
         _, name, pointer = path.split(":", 2)
         return find(pointer, view.get(name, MISSING))
