@@ -56,6 +56,30 @@ CREATE TABLE events (
 -- Registries, policies and revocations are few among very many events of runs.
 CREATE INDEX events_not_of_runs ON events (position) WHERE NOT starts_with(name, 'run.');
 
+-- How many of a tenant's events stand at or before a position: found by halving, because tenant positions
+-- are contiguous and grow with positions. Reading a tenant's events from there needs no second index.
+CREATE FUNCTION tenant_events_until(in_tenant text, in_position bigint) RETURNS bigint
+LANGUAGE plpgsql STABLE AS $$
+DECLARE
+    low    bigint := 0;
+    high   bigint;
+    middle bigint;
+BEGIN
+    SELECT h.position INTO high FROM event_log.tenant_heads h WHERE h.tenant = in_tenant;
+    WHILE low < high LOOP
+        middle := (low + high + 1) / 2;
+        IF (SELECT e.position FROM event_log.events e WHERE e.tenant = in_tenant AND e.tenant_position = middle)
+           <= in_position THEN
+            low := middle;
+        ELSE
+            high := middle - 1;
+        END IF;
+    END LOOP;
+    RETURN low;
+END $$;
+GRANT EXECUTE ON FUNCTION tenant_events_until(text, bigint)
+    TO magistrate_writer, magistrate_follower, magistrate_reader;
+
 -- The newest position of all. Its row is the append lock: who has updated it writes, the others wait.
 CREATE TABLE log_head (
     one      bool   PRIMARY KEY DEFAULT true CHECK (one),

@@ -1,7 +1,7 @@
 """A batch of commands for one transaction: what may stand in it together, as parameters, and its outcome."""
 
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -25,23 +25,31 @@ class Claims:
     The database could not tell the first of two from the second within one statement.
     """
 
-    touched: set[tuple[str, ...]] = field(default_factory=set[tuple[str, ...]])
+    touched: set[Hashable] = field(default_factory=set[Hashable])
     law_tenants: set[str] = field(default_factory=set[str])
 
     def admit(self, write: Write, law_names: frozenset[str]) -> bool:
         """Whether the command may stand in this batch; if so it does from now on."""
         if self.law_tenants and any(fence.tenant in self.law_tenants for fence in write.fences):
             return False
-        touches: set[tuple[str, ...]] = {("stream", head.stream) for head in write.heads}
-        if write.keys:
-            touches.update(("subject", use.tenant, use.subject) for use in write.keys if use.wrapped)
-        if write.answer is not None:
-            touches.add(("key", write.answer.tenant, write.answer.principal, write.answer.key))
+        touches = [*_touched(write)]
         if not self.touched.isdisjoint(touches):
             return False
-        self.touched |= touches
-        self.law_tenants.update(e.tenant for e in write.events if e.topic in law_names)
+        self.touched.update(touches)
+        for envelope in write.events:
+            if envelope.topic in law_names:
+                self.law_tenants.add(envelope.tenant)
         return True
+
+
+def _touched(write: Write) -> Iterator[Hashable]:
+    for head in write.heads:
+        yield head.stream
+    for use in write.keys:
+        if use.wrapped is not None:
+            yield "subject", use.tenant, use.subject
+    if write.answer is not None:
+        yield "key", write.answer.tenant, write.answer.principal, write.answer.key
 
 
 def parameters(writes: Sequence[Write], law_names: frozenset[str], now: datetime) -> list[Any]:
@@ -59,7 +67,7 @@ def parameters(writes: Sequence[Write], law_names: frozenset[str], now: datetime
             tenant_places[tenant] += 1
             if envelope.topic in law_names:
                 law.add(envelope.topic)
-    tenants = set(counts).union(*({h.tenant for h in write.heads} for write in writes))
+    tenants = {*counts, *(head.tenant for write in writes for head in write.heads)}
     return [
         list(tenants),
         [Int8(counts[tenant]) for tenant in tenants],

@@ -33,6 +33,10 @@ _EVENT_START = Struct(">i iii iii iii ii")
 _EVENT_VERSION = Struct(">iiq ii")
 _EVENT_SCHEMA = Struct(">iii ii")
 
+# An expected_head before and after its stream.
+_HEAD_START = Struct(">i iii ii")
+_HEAD_END = Struct(">iiq iiq")
+
 
 def event(command: int, place: int, tenant_place: int, envelope: Envelope) -> bytes:
     """A `new_event`, spelled out because every event of the log passes through here."""
@@ -56,7 +60,14 @@ def event(command: int, place: int, tenant_place: int, envelope: Envelope) -> by
 
 def head(command: int, head: Head) -> bytes:
     """An `expected_head`."""
-    return _row(_int4(command), _text(head.stream), _int8(head.after), _int8(head.first))
+    if head.after is None:
+        return _row(_int4(command), _text(head.stream), _int8(None), _int8(head.first))
+    stream = head.stream.encode()
+    return b"".join((
+        _HEAD_START.pack(4, INT4, 4, command, TEXT, len(stream)),
+        stream,
+        _HEAD_END.pack(INT8, 8, head.after, INT8, 8, head.first),
+    ))  # fmt: skip
 
 
 def fence(command: int, fence: Fence) -> bytes:

@@ -155,7 +155,8 @@ class GroupWriter:
             if claims.admit(waiting.write, self._law_names):
                 batch.commands.append(waiting)
                 events += len(waiting.write.events)
-                size += sum(len(envelope.state) for envelope in waiting.write.events)
+                for envelope in waiting.write.events:
+                    size += len(envelope.state)
             else:
                 batch.deferred.append(waiting)
         return batch
