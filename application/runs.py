@@ -9,7 +9,8 @@ from application.access import Caller, Deed, Forbidden
 from application.attempts import until_recorded
 from application.desk import Desk
 from application.handle import Handled, Handler
-from application.ports import Answer, Context, IdempotencyKey, StreamId
+from application.law import TenantLaw
+from application.ports import Answer, Context, IdempotencyKey, Known, StreamId
 from application.tool_calls.answers import driven, run_of
 from application.tool_calls.propose import TimeNotYours
 from application.tool_calls.ruling import AgentNotRegistered
@@ -54,15 +55,18 @@ async def start_run(
 
     Raises Forbidden, AgentNotRegistered, AgentIsSuspended, AgentIsRetired, TimeNotYours, RunExists.
     """
-    desk.law.of(caller.tenant)
-    command = _command(desk, caller, beginning)
+    desk.law.of(caller.tenant)  # fails closed when the law in memory is too old
     stream = StreamId(caller.tenant, runs.category, beginning.run_id)
 
     async def attempt(fresh: bool) -> Handled[Run]:
         if fresh:
             await desk.law.refresh(caller.tenant)
-        position = _must_be_active(desk, caller.tenant, command.agent_id)
-        return await handler.handle(runs, stream, command, context, key=key, answer=answer, law_seen=position)
+        law = desk.law.peek(caller.tenant)
+        command = _command(desk, caller.under(law.roles_of(caller.principal)), beginning)
+        _must_be_active(command.agent_id, law)
+        return await handler.handle(
+            runs, stream, command, context, key=key, answer=answer, law_seen=law.position
+        )
 
     return await until_recorded(attempt, catch_up=desk.law.catch_up)
 
@@ -123,9 +127,7 @@ def _command(desk: Desk, caller: Caller, beginning: Beginning) -> StartRun:
     )
 
 
-def _must_be_active(desk: Desk, tenant: str, agent_id: str) -> int:
-    """The law position at which the agent may act."""
-    law = desk.law.peek(tenant)
+def _must_be_active(agent_id: str, law: TenantLaw) -> None:
     agent = law.agents.get(agent_id)
     if agent is None:
         raise AgentNotRegistered(agent=agent_id)
@@ -133,4 +135,15 @@ def _must_be_active(desk: Desk, tenant: str, agent_id: str) -> int:
         raise AgentIsRetired
     if agent.standing is Standing.SUSPENDED:
         raise AgentIsSuspended(agent=agent_id, reason=agent.reason)
-    return law.position
+
+
+def readable(known: Known[Run], caller: Caller) -> Run:
+    """The run, for whoever may read it: its own people, who may stop it, and who reads everything.
+
+    Raises RunUnknown, Forbidden.
+    """
+    run = run_of(known)
+    own = caller.principal in (run.principal, run.agent_id) and caller.may(Deed.READ_OWN_RUNS)
+    if own or caller.may(Deed.STOP_THINGS) or caller.may(Deed.READ_EVERYTHING):
+        return run
+    raise Forbidden(to="read somebody else's run", run=run.run_id)

@@ -135,7 +135,8 @@ class MemoryStorage:
         if len(self._events) > after:
             return
         try:
-            await asyncio.wait_for(self._written.wait(), seconds)
+            async with asyncio.timeout(seconds):  # wait_for may swallow a cancellation that meets the news
+                await self._written.wait()
         except TimeoutError:
             return
 

@@ -1,0 +1,1 @@
+"""Bearer tokens: who a caller is, as an issuer signed it."""

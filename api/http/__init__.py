@@ -1,0 +1,1 @@
+"""Commands over HTTP: a request becomes a command, and what came of it becomes the answer."""
