@@ -65,9 +65,9 @@ class Client:
 
     async def post(self, path: str, body: Json = None, headers: Mapping[str, str] | None = None) -> Answered:
         """Commands; raises Refused and Unreachable."""
-        return await self._send("POST", path, {} if body is None else body, {}, headers or {})
+        return await self._send("POST", path, body, {}, headers or {})
 
-    async def put(self, path: str, body: Json, headers: Mapping[str, str] | None = None) -> Answered:
+    async def put(self, path: str, body: Json = None, headers: Mapping[str, str] | None = None) -> Answered:
         """Puts in place; raises Refused and Unreachable."""
         return await self._send("PUT", path, body, {}, headers or {})
 

@@ -62,7 +62,7 @@ class Outcome:
         counted: Counter[tuple[str, str, str]] = Counter()
         for run in self.imported:
             for call in run.judged:
-                for one in call.determined or [{"policy": "", "reason": ""}]:
+                for one in call.reasons or [{"policy": "", "reason": ""}]:
                     counted[call.verdict, str(one["policy"]), str(one["reason"])] += 1
         return counted
 
@@ -189,7 +189,7 @@ def _document(outcome: Outcome) -> Mapping[str, Json]:
                         "call_id": call.call_id,
                         "tool": call.tool,
                         "verdict": call.verdict,
-                        "determined": list(call.determined),
+                        "reasons": list(call.reasons),
                     }
                     for call in run.judged
                 ],

@@ -67,6 +67,6 @@ def moment(instant: str) -> str:
     return instant[:19].replace("T", " ") if instant else ""
 
 
-def reasons(determined: Sequence[Mapping[str, Any]]) -> str:
+def reasons(settling: Sequence[Mapping[str, Any]]) -> str:
     """Why, in the words of the policies that settled it."""
-    return "; ".join(str(one.get("reason") or one.get("policy")) for one in determined)
+    return "; ".join(str(one.get("reason") or one.get("policy")) for one in settling)
