@@ -198,7 +198,7 @@ def blank() -> World:
     return World(clock, ScriptedPolicy(), lambda: StoredEventLog(storage, clock, master))
 
 
-async def founded(world: World | None = None) -> World:
+async def founded(world: World | None = None, policy: str | None = "allow") -> World:
     """The tenant with its people, the agents `a1` and `a2`, the tools `mail` and `look`; all is allowed."""
     known = world or blank()
     await known.hire().desk.law.load()
@@ -211,6 +211,7 @@ async def founded(world: World | None = None) -> World:
         await known.agent(agent, RegisterAgent(discipline="developer", model="m-1", owner="owen"))
     await known.register("mail", Registration(risk="send", arguments={}))
     await known.register("look", Registration(risk="read", arguments={}, reads=("personal",)))
-    await known.activate("allow")
+    if policy is not None:
+        await known.activate(policy)
     await known.desk.law.load()
     return known
