@@ -2,19 +2,26 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, replace
 from datetime import timedelta
 
 import structlog
+from psycopg import OperationalError
 
+from adapters import migrations
+from adapters.clock import SystemClock
 from adapters.digests import JsonDigests
+from adapters.embedded_postgres import ensure_running
+from adapters.event_store.postgres import PostgresEventLog
 from adapters.event_store.vocabulary import VOCABULARY
 from adapters.keys.master import MasterKey
+from adapters.policy.engine import CedarEngine
+from adapters.read_models.reading import ReadModels
 from adapters.tokens.issuing import Issuer
 from adapters.tokens.keys import public_keys
 from adapters.tokens.verifying import Verifier
-from api.keyring import token_secret
+from api.keyring import master_key, role_url, token_secret
 from api.logs import where
 from api.metrics import Metrics
 from api.settings import Settings
@@ -23,7 +30,7 @@ from application.handle import Handled, Handler
 from application.law import LawBook
 from application.lines import Lines
 from application.policy import PolicyEngine
-from application.ports import Clock, Context, EventLog, StreamId
+from application.ports import Clock, Context, EventLog, LogUnavailable, StreamId
 from domain.kernel import Rejected
 from domain.tenants.commands import FoundTenant
 from domain.tenants.tenant import Tenant, tenants
@@ -46,6 +53,7 @@ class Application:
     metrics: Metrics
     pending_migrations: Callable[[], Awaitable[list[str]]]
     """What the database's schema still lacks; raises LogUnavailable."""
+    reading: ReadModels | None = None
 
 
 def assemble(
@@ -76,6 +84,74 @@ def assemble(
         metrics=Metrics(law.lag),
         pending_migrations=pending_migrations,
     )
+
+
+def assembled(settings: Settings) -> Application:
+    """The application on this machine's settings, not yet connected to anything.
+
+    Starts the embedded database where no other is named. Raises SettingsInvalid, EmbeddedPostgresError.
+    """
+    master, clock = master_key(settings), SystemClock()
+    owner = database_url(settings)
+    writer = role_url(owner, "writer", master, settings.writer_url)
+    follower = role_url(owner, "follower", master, settings.follower_url)
+    reader = role_url(owner, "reader", master, settings.reader_url)
+
+    async def pending() -> list[str]:
+        try:
+            return await asyncio.to_thread(migrations.check, writer)
+        except OperationalError:
+            raise LogUnavailable(retry_after=1) from None
+
+    log = PostgresEventLog(writer, follower, clock, master)
+    app = assemble(settings, log, CedarEngine(), master, clock, pending)
+    return replace(app, reading=ReadModels(reader))
+
+
+def database_url(settings: Settings) -> str:
+    """Where the database is: as the settings say, else the one in the data directory, started if need be."""
+    if settings.database_url is not None:
+        return settings.database_url.get_secret_value()
+    return ensure_running(settings.data_dir / "postgres")
+
+
+@asynccontextmanager
+async def connected(app: Application) -> AsyncIterator[Application]:
+    """Inside, the log can be read and written. Raises LogUnavailable."""
+    log = app.desk.log
+    assert isinstance(log, PostgresEventLog), "other logs need no connection"
+    async with AsyncExitStack() as stack:
+        await log.open()
+        stack.push_async_callback(log.close)
+        if app.reading is not None:
+            await app.reading.open()
+            stack.push_async_callback(app.reading.close)
+        yield app
+
+
+@asynccontextmanager
+async def wired(settings: Settings) -> AsyncIterator[Application]:
+    """The application of these settings, connected. Raises SettingsInvalid, LogUnavailable."""
+    async with connected(await asyncio.to_thread(assembled, settings)) as app:
+        yield app
+
+
+@asynccontextmanager
+async def serving(app: Application) -> AsyncIterator[Application]:
+    """Inside, the application is connected and follows the law; waits for a database that is not there."""
+    told = structlog.get_logger("start")
+    while True:
+        try:
+            pending = await app.pending_migrations()
+        except LogUnavailable:
+            told.warning("waiting for the database")
+        else:
+            if not pending:
+                break
+            told.warning("waiting for the schema: run magistrate migrate", pending=pending)
+        await asyncio.sleep(PAUSE)
+    async with connected(app), following(app):
+        yield app
 
 
 @asynccontextmanager

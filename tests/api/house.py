@@ -94,7 +94,7 @@ class House:
         token = self.tokens.setdefault((who := as_, tenant), self.token(who, tenant))
         sent = {"Authorization": f"Bearer {token}", **(headers or {})}
         content = {"json": body} if body is not None else {}
-        return await self.http.request(method, path, headers=sent, **content)  # type: ignore[arg-type]
+        return await self.http.request(method, path, headers=sent, **content)
 
     async def done(self, method: str, path: str, body: Json = None, *, as_: str = "ada") -> Json:
         """The body of an answer that must be fine."""

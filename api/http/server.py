@@ -1,0 +1,78 @@
+"""Serving: one worker in this process, or several under a supervisor that replaces one that dies."""
+
+import socket
+from functools import partial
+from typing import TYPE_CHECKING
+
+from api.settings import Settings
+
+if TYPE_CHECKING:
+    import uvicorn
+    from fastapi import FastAPI
+
+GRACE = 10
+"""Seconds that requests under way have to finish when the server stops."""
+
+BACKLOG = 2_048
+
+
+def serve(settings: Settings) -> None:
+    """Serves until told to stop. The supervisor itself imports no more than it needs."""
+    import uvicorn  # noqa: PLC0415
+    from uvicorn.supervisors import Multiprocess  # noqa: PLC0415
+
+    config = configured(settings)
+    listening = listen(settings.host, settings.port)
+    try:
+        if settings.workers == 1:
+            uvicorn.Server(config).run(sockets=[listening])
+        else:
+            Multiprocess(config, sockets=[listening]).run()
+    finally:
+        listening.close()
+
+
+def configured(settings: Settings) -> "uvicorn.Config":
+    """How uvicorn serves; the application is built in the process that runs it."""
+    import uvicorn  # noqa: PLC0415
+
+    return uvicorn.Config(
+        partial(built, settings),  # pyright: ignore[reportArgumentType]  # a factory, as `factory` says
+        factory=True,
+        host=settings.host,
+        port=settings.port,
+        workers=settings.workers,
+        loop="uvloop",
+        http="httptools",
+        lifespan="on",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=GRACE,
+        backlog=BACKLOG,
+    )
+
+
+def built(settings: Settings) -> "FastAPI":
+    """The web application of these settings, which connects when its lifespan begins."""
+    from api.bootstrap import assembled, serving  # noqa: PLC0415
+    from api.http.app import lasting, web_app  # noqa: PLC0415
+    from api.logs import configure  # noqa: PLC0415
+
+    configure(settings.log_level)
+    app = assembled(settings)
+    return web_app(app, lasting(serving(app)))
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """A bound socket; raises OSError where the port is taken. Port 0 takes any free one."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listening = socket.socket(family)
+    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listening.bind((host, port))
+    except OSError:
+        listening.close()
+        raise
+    listening.set_inheritable(True)
+    return listening
