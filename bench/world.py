@@ -25,7 +25,6 @@ from domain.tools.registration import Registration
 
 TENANT, AGENT, TOOL = "acme", "clerk", "refund"
 CALLER = Caller(TENANT, AGENT, frozenset({Role.AGENT}))
-ARGUMENTS = {"order": "o-1", "amount": 40}
 
 
 def policies() -> str:
