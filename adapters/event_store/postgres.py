@@ -22,6 +22,22 @@ EVENTS: LiteralString = (
 )
 KEYS: LiteralString = "SELECT tenant, subject, key_id::text, wrapped FROM event_log.subject_keys"
 
+DESTROY_KEYS: LiteralString = (
+    "UPDATE event_log.subject_keys SET wrapped = NULL, destroyed_at = %s"
+    " WHERE tenant = %s AND subject = %s AND destroyed_at IS NULL"
+)
+LOCK_KEYS: LiteralString = (
+    "SELECT FROM event_log.subject_keys WHERE tenant = %s AND subject = ANY (%s) FOR SHARE"
+)
+KEEP_SNAPSHOT: LiteralString = (
+    "INSERT INTO event_log.snapshots AS kept (version, fold, tenant, stream, subjects, bytes)"
+    " SELECT %s, %s, %s, %s, %s, %s WHERE NOT EXISTS (SELECT FROM event_log.subject_keys"
+    "  WHERE tenant = %s AND subject = ANY (%s) AND destroyed_at IS NOT NULL)"
+    " ON CONFLICT (stream) DO UPDATE SET version = excluded.version, fold = excluded.fold,"
+    "  subjects = excluded.subjects, bytes = excluded.bytes"
+    " WHERE (kept.fold, kept.version) < (excluded.fold, excluded.version)"
+)
+
 
 class PostgresEventLog(StoredEventLog):
     """The event log of a deployment. `open` before use, `close` after; bound to one event loop."""
@@ -154,11 +170,7 @@ class PostgresStorage:
     async def destroy_keys(self, tenant: str, subject: str, now: datetime) -> int:
         destroyed, _ = await self._tenants.rows_of(
             tenant,
-            (
-                "UPDATE event_log.subject_keys SET wrapped = NULL, destroyed_at = %s"
-                " WHERE tenant = %s AND subject = %s AND destroyed_at IS NULL",
-                [now, tenant, subject],
-            ),
+            (DESTROY_KEYS, [now, tenant, subject]),
             ("DELETE FROM event_log.snapshots WHERE subjects @> ARRAY[%s]", [subject]),
         )
         return int(destroyed[0][0])
@@ -173,32 +185,13 @@ class PostgresStorage:
         return None
 
     async def keep_snapshot(self, stream: StreamId, snapshot: StoredSnapshot) -> None:
-        subjects = list(snapshot.subjects)
+        tenant, subjects = stream.tenant, list(snapshot.subjects)
+        kept = [snapshot.version, snapshot.fold, tenant, str(stream), subjects, snapshot.data]
         await self._tenants.rows_of(
-            stream.tenant,
+            tenant,
             # An erasure waits for these locks, and then finds and deletes what is inserted here.
-            (
-                "SELECT FROM event_log.subject_keys WHERE tenant = %s AND subject = ANY (%s) FOR SHARE",
-                [stream.tenant, subjects],
-            ),
-            (
-                "INSERT INTO event_log.snapshots AS kept (version, fold, tenant, stream, subjects, bytes)"
-                " SELECT %s, %s, %s, %s, %s, %s WHERE NOT EXISTS (SELECT FROM event_log.subject_keys"
-                "  WHERE tenant = %s AND subject = ANY (%s) AND destroyed_at IS NOT NULL)"
-                " ON CONFLICT (stream) DO UPDATE SET version = excluded.version, fold = excluded.fold,"
-                "  subjects = excluded.subjects, bytes = excluded.bytes"
-                " WHERE (kept.fold, kept.version) < (excluded.fold, excluded.version)",
-                [
-                    snapshot.version,
-                    snapshot.fold,
-                    stream.tenant,
-                    str(stream),
-                    subjects,
-                    snapshot.data,
-                    stream.tenant,
-                    subjects,
-                ],
-            ),
+            (LOCK_KEYS, [tenant, subjects]),
+            (KEEP_SNAPSHOT, [*kept, tenant, subjects]),
         )
 
 

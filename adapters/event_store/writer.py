@@ -98,12 +98,16 @@ class GroupWriter:
         self._task: asyncio.Task[None] | None = None
         self._closing = False
 
+    loop: asyncio.AbstractEventLoop
+    """The loop on which it was opened; all its callers are there."""
+
     async def open(self) -> None:
         """Connect and begin to write. Raises LogUnavailable."""
         try:
             await self._connection.get()
         except psycopg.Error as error:
             raise unavailable(error) from None
+        self.loop = asyncio.get_running_loop()
         self._task = asyncio.create_task(self._run(), name="group-commit writer")
 
     async def close(self) -> None:
