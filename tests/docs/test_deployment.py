@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
-from api.settings import PREFIX, Settings
+from api.settings import PREFIX, Settings, read_settings
 from tests.architecture.tree import ROOT
 from tests.docs.commands import magistrate
 
@@ -89,3 +89,12 @@ def test_the_image_runs_a_command_that_exists() -> None:
     command = re.search(r'^CMD \["([a-z]+)"\]$', DOCKERFILE, re.MULTILINE)
     assert command
     magistrate([command[1]])
+
+
+@pytest.mark.parametrize("name", OURS)
+def test_the_settings_of_a_service_are_accepted(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    for variable, value in OURS[name]["environment"].items():
+        monkeypatch.setenv(variable, re.sub(r"\$\{[A-Z0-9_]+:\?[^}]+\}", "0123456789abcdef" * 4, value))
+    settings = read_settings()
+    assert settings.environment == "production"
+    assert settings.database_url is not None
