@@ -21,6 +21,9 @@ from domain.kernel import Json
 FLEET = Path(__file__).resolve().parents[2] / "examples" / "fleet"
 TENANT = "bookshop"
 
+TOLD = {"run.tool-call-decided", "approval.granted-by", "run.tool-call-released", "run.tool-call-confirmed"}
+"""What the timeline at the end must hold at least."""
+
 
 @dataclass(frozen=True)
 class Cast:
@@ -38,7 +41,9 @@ def play(*, as_json: bool, pace: float) -> None:
     asyncio.run(_play(narration))
     wrong = [one for one in narration.checked if not one.right]
     if as_json:
-        steps = [{"step": one.step, "expected": one.expected, "found": one.found} for one in narration.checked]
+        steps = [
+            {"step": one.step, "expected": one.expected, "found": one.found} for one in narration.checked
+        ]
         write_json({"right": not wrong, "steps": steps})
     elif narration.out is not None:
         told = f"{len(narration.checked)} steps went as they must." if not wrong else "NOT as it must be:"
@@ -47,8 +52,8 @@ def play(*, as_json: bool, pace: float) -> None:
             narration.out.print(f"  {one.step}: expected {one.expected}, found {one.found}", style="red")
         if not wrong:
             narration.out.print(
-                "Next: `magistrate up` runs the same on this machine for good; docs/guides/first-refusal.md takes\n"
-                "your own agent from there to its first refused call."
+                "Next: `magistrate up` runs the same on this machine for good; docs/guides/first-refusal.md\n"
+                "takes your own agent from there to its first refused call."
             )
     if wrong:
         raise typer.Exit(1)
@@ -57,9 +62,9 @@ def play(*, as_json: bool, pace: float) -> None:
 async def _play(story: Narration) -> None:
     await story.chapter(
         "A bookshop hires two agents",
-        "A server starts with a database of its own, in a folder that is thrown away afterwards. From here on "
-        "everybody talks to it over HTTP. Maren runs the shop, Ilse approves what is expensive. The clerk "
-        "answers customers, the stevedore puts new versions of services into production.",
+        "A server starts with a database of its own, in a folder that is thrown away afterwards. Everybody "
+        "talks to it over HTTP. Maren runs the shop, Ilse approves what is expensive. The clerk answers "
+        "customers, the stevedore puts new versions of services into production.",
     )
     async with throwaway(tenant=TENANT, admin="maren") as place, _cast(place) as cast:
         story.does("maren", f"serves at {place.address}")
@@ -90,7 +95,10 @@ async def _prepare(story: Narration, cast: Cast) -> None:
     tools = registering.read_registrations(FLEET / "tools.json", "name")
     await registering.register_agents(maren, agents, owner="maren")
     await registering.register_tools(maren, tools)
-    story.does("maren", f"registers {len(agents)} agents and {len(tools)} tools, each with the shape of its arguments")
+    story.does(
+        "maren",
+        f"registers {len(agents)} agents and {len(tools)} tools, each with the shape of its arguments",
+    )
     text = (FLEET / "policies.cedar").read_text()
     digest = await registering.activate_policies(maren, text)
     count = text.count("@id(")
@@ -100,12 +108,18 @@ async def _prepare(story: Narration, cast: Cast) -> None:
 async def _allowed(story: Narration, cast: Cast) -> None:
     await story.chapter(
         "A call that policy allows",
-        "An agent proposes each call before it acts, and reports what came of it. What a tool returned, later "
-        "policies may look at: here, what was paid for the order.",
+        "An agent proposes each call before it acts, and reports what came of it. What a tool returned, "
+        "policies may look at later: here, what was paid for the order.",
     )
     run = await _run(cast.clerk, "book-arrived-wet", "Order B-1041: one of two books arrived wet")
     call = _Calls(story, cast.clerk, "clerk", run)
-    order = {"order_id": "B-1041", "customer_id": "C-77", "paid_cents": 4800, "refunded_cents": 0, "state": "sent"}
+    order = {
+        "order_id": "B-1041",
+        "customer_id": "C-77",
+        "paid_cents": 4800,
+        "refunded_cents": 0,
+        "state": "sent",
+    }
     await call.wants("read_order", {"order_id": "B-1041"}, "allow", returns=order)
     refunded = {"order_id": "B-1041", "refunded_cents": 2400}
     await call.wants("refund", {"order_id": "B-1041", "amount_cents": 2400}, "allow", returns=refunded)
@@ -128,10 +142,19 @@ async def _approved(story: Narration, cast: Cast) -> None:
     )
     run = await _run(cast.clerk, "order-lost", "Order B-1077 never came")
     call = _Calls(story, cast.clerk, "clerk", run)
-    order = {"order_id": "B-1077", "customer_id": "C-12", "paid_cents": 31000, "refunded_cents": 0, "state": "lost"}
+    order = {
+        "order_id": "B-1077",
+        "customer_id": "C-12",
+        "paid_cents": 31000,
+        "refunded_cents": 0,
+        "state": "lost",
+    }
     await call.wants("read_order", {"order_id": "B-1077"}, "allow", returns=order)
     asked = await call.wants("refund", {"order_id": "B-1077", "amount_cents": 31000}, "ask")
-    approval, shown = f"/v1/approvals/{(asked.get('approval') or {}).get('id')}", {"saw": asked["action_digest"]}
+    approval, shown = (
+        f"/v1/approvals/{(asked.get('approval') or {}).get('id')}",
+        {"saw": asked["action_digest"]},
+    )
     found = await _status(cast.clerk, f"{approval}/grant", shown)
     story.came("the clerk tries to approve it himself, and may not", "403", found, "self-approval")
     granted = await cast.ilse.post(f"{approval}/grant", {**shown, "note": "The courier confirmed the loss."})
@@ -161,8 +184,8 @@ async def _sequence(story: Narration, cast: Cast) -> None:
 async def _suspended(story: Narration, cast: Cast) -> None:
     await story.chapter(
         "An agent that is stopped in the middle of its work",
-        "The stevedore may deploy what passed its checks. When Maren suspends it, the next position in the log "
-        "is the last word: no call of its is allowed after that, in any process.",
+        "The stevedore may deploy what passed its checks. Then Maren suspends it. From that position in the "
+        "log on, no call of its is allowed, in any process.",
     )
     run = await _run(cast.stevedore, "catalogue-2.4", "Put catalogue 2.4.0 into production")
     call = _Calls(story, cast.stevedore, "stevedore", run)
@@ -187,7 +210,12 @@ async def _told(story: Narration, cast: Cast) -> None:
     if story.out is not None:
         draw_timeline(story.out, lines)
     named = {str(line["name"]) for line in lines}
-    wanted = {"run.tool-call-decided", "approval.granted-by", "run.tool-call-released", "run.tool-call-confirmed"}
+    wanted = {
+        "run.tool-call-decided",
+        "approval.granted-by",
+        "run.tool-call-released",
+        "run.tool-call-confirmed",
+    }
     missing = ", ".join(sorted(wanted - named)) or "nothing"
     story.came(f"{len(lines)} events; missing from the story: {missing}", "nothing", missing, "timeline")
 

@@ -47,8 +47,12 @@ AsJson = Annotated[bool, typer.Option("--json", help="One JSON document on stand
 @app.command()
 def up(
     port: Annotated[int | None, typer.Option(help="Where to listen; 0 takes any free port.")] = None,
-    tenant: Annotated[str, typer.Option(help="The first tenant, founded on the first start.")] = "acme",
-    admin: Annotated[str, typer.Option(help="Its first principal, admin and operator.")] = "ada",
+    tenant: Annotated[
+        str | None, typer.Option(help="The tenant to found on the first start.", show_default="acme")
+    ] = None,
+    admin: Annotated[
+        str | None, typer.Option(help="Its first principal, admin and operator.", show_default="ada")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Run **everything on this machine**: a Postgres of its own, the API, the followers.

@@ -64,7 +64,10 @@ async def timeline(client: Client, run_id: str, *, as_of: int | None = None) -> 
 
 def draw_timeline(out: Console, lines: Sequence[Line]) -> None:
     """A line an event, with the verdicts in their colours."""
-    rows = [(str(line["position"]), moment(str(line["at"]))[11:], str(line["actor"]), _told(line)) for line in lines]
+    rows = [
+        (str(line["position"]), moment(str(line["at"]))[11:], str(line["actor"]), _told(line))
+        for line in lines
+    ]
     out.print(table(("position", "time", "who", "what"), rows, right=("position",)))
 
 
@@ -89,7 +92,9 @@ async def _show(run_id: str, as_of: int | None) -> tuple[Line, Sequence[Line]]:
         return run.body, await timeline(client, run_id, as_of=as_of)
 
 
-async def _all(client: Client, path: str, *, most: int | None = None, **query: str | int | None) -> list[Line]:
+async def _all(
+    client: Client, path: str, *, most: int | None = None, **query: str | int | None
+) -> list[Line]:
     found: list[Line] = []
     cursor: str | None = None
     while most is None or len(found) < most:
