@@ -2,13 +2,14 @@
 
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import cast
 from zoneinfo import ZoneInfo
 
 import cel
 
-from adapters.policy.shapes import FACT_SHAPES, Unrepresentable, moment_of, written
+from adapters.policy.shapes import FACT_SHAPES, Shape, Unrepresentable, moment_of, written
 from domain.facts.bounds import MAX_RECORDS
 from domain.facts.spec import Derived
 from domain.kernel import Json
@@ -29,6 +30,7 @@ _COMPREHENSION = re.compile(r"\.\s*(?:all|exists|exists_one|map|filter)\s*\(")
 _BOUND = re.compile(_COMPREHENSION.pattern + r"\s*([A-Za-z_]\w*)\s*,")
 _LITERAL = re.compile(r'"(?:\\.|[^"\\])*"|\'(?:\\.|[^\'\\])*\'')
 _EXISTS = re.compile(r"\bhas\s*\(\s*facts\.(\w+)\s*\)")
+_DERIVED = re.compile(r"\bderived\.(\w+)")
 _FACT = re.compile(r"\bfacts\b(?:\.(\w+)(?:\.(\w+)\b(?!\s*\())?)?")
 
 
@@ -44,17 +46,30 @@ class DerivedFailed(Exception):
         self.name, self.message = name, message
 
 
+@dataclass(frozen=True)
+class _Step:
+    """One expression, compiled; `uses` are the derived facts that it looks at."""
+
+    derived: Derived
+    shape: Shape
+    program: cel.Program
+    uses: tuple[str, ...]
+
+
 class Expressions:
     """The derived facts of one tool; raises DerivedFailed wrapping ExpressionInvalid where one is wrong."""
 
     def __init__(self, derives: Sequence[Derived]) -> None:
-        self._derives = tuple((each, _compiled(each)) for each in derives)
         sources = [_LITERAL.sub('""', each.cel) for each in derives]
-        self._uses = {name for _, program in self._derives for name in program.variables()} & VARIABLES
+        self._steps = tuple(
+            _Step(each, FACT_SHAPES[each.type], _compiled(each), _derived_in(source))
+            for each, source in zip(derives, sources, strict=True)
+        )
+        self._uses = {name for step in self._steps for name in step.program.variables()} & VARIABLES
         self._facts = _looked_at(sources)
 
     def __bool__(self) -> bool:
-        return bool(self._derives)
+        return bool(self._steps)
 
     def compute(
         self,
@@ -79,15 +94,12 @@ class Expressions:
             if name in self._uses:
                 context.add_variable(name, value())
         values: dict[str, Json] = {}
-        stale = "derived" in self._uses
-        for derived, program in self._derives:
-            if stale and "derived" in program.variables():
-                context.add_variable("derived", values)
-                stale = False
-            value = _value(derived, program, context, zone)
+        for step in self._steps:
+            if step.uses:
+                context.add_variable("derived", {name: values[name] for name in step.uses if name in values})
+            value = _value(step, context, zone)
             if value is not None:
-                values[derived.name] = value
-                stale = "derived" in self._uses
+                values[step.derived.name] = value
         return values
 
     def _only_used(self, facts: Mapping[str, Json]) -> dict[str, Json]:
@@ -202,9 +214,10 @@ def _compiled(derived: Derived) -> cel.Program:
         raise DerivedFailed(derived.name, str(no)[:500]) from None
 
 
-def _value(derived: Derived, program: cel.Program, context: cel.Context, zone: ZoneInfo) -> Json:
+def _value(step: _Step, context: cel.Context, zone: ZoneInfo) -> Json:
+    derived = step.derived
     try:
-        value = program.execute(context)
+        value = step.program.execute(context)
     except (ArithmeticError, KeyError, IndexError, RuntimeError, TypeError, ValueError) as no:
         raise DerivedFailed(derived.name, f"{type(no).__name__}: {str(no)[:200]}") from no
     if value is None:
@@ -212,10 +225,14 @@ def _value(derived: Derived, program: cel.Program, context: cel.Context, zone: Z
             return None
         raise DerivedFailed(derived.name, "has no value")
     try:
-        written(FACT_SHAPES[derived.type], value, zone)
+        written(step.shape, value, zone)
     except Unrepresentable as no:
         raise DerivedFailed(derived.name, no.message) from None
     return value
+
+
+def _derived_in(source: str) -> tuple[str, ...]:
+    return tuple(sorted(set(_DERIVED.findall(source))))
 
 
 def _looked_at(sources: Iterable[str]) -> dict[str, set[str] | None] | None:

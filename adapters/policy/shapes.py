@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
-from typing import TypeAlias, cast
+from typing import ClassVar, TypeAlias, cast
 from zoneinfo import ZoneInfo
 
 from domain.facts.pointers import escape
@@ -28,14 +28,17 @@ class Unrepresentable(Exception):
 
 @dataclass(frozen=True)
 class Scalar:
-    """`bool`, `long`, `string`, `decimal` or `datetime`."""
+    """`bool`, `long`, `string`, `decimal` or `datetime`; `plain` is the type that is written as it is."""
 
     name: str
+    plain: type | None = None
 
 
 @dataclass(frozen=True)
 class SetOf:
     """A list or set whose order and repetition Cedar does not see."""
+
+    plain: ClassVar[type | None] = None
 
     of: "Shape"
 
@@ -44,12 +47,15 @@ class SetOf:
 class Record:
     """An object; of each member its shape and whether it is always there."""
 
+    plain: ClassVar[type | None] = None
+
     members: Mapping[str, tuple["Shape", bool]]
 
 
 Shape: TypeAlias = Scalar | SetOf | Record
 
-BOOL, LONG, STRING, DECIMAL, DATETIME = map(Scalar, ("bool", "long", "string", "decimal", "datetime"))
+BOOL, STRING = Scalar("bool", bool), Scalar("string", str)
+LONG, DECIMAL, DATETIME = Scalar("long"), Scalar("decimal"), Scalar("datetime")
 
 FACT_SHAPES: Mapping[str, Shape] = {
     "bool": BOOL,
@@ -173,7 +179,9 @@ def _record(
     told: dict[str, Json] = {}
     for name, (shape, required) in members.items():
         member = source.get(name)
-        if member is not None:
+        if type(member) is shape.plain:
+            told[name] = member
+        elif member is not None:
             told[name] = written(shape, member, zone, f"{at}/{escape(name)}")
         elif required:
             raise Unrepresentable(f"{at}/{escape(name)}", "is missing")

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from functools import lru_cache
 from typing import Final, cast
 
 from domain.kernel import Json
@@ -22,9 +23,10 @@ def unescape(token: str) -> str:
     return token.replace("~1", "/").replace("~0", "~")
 
 
-def tokens(pointer: str) -> list[str]:
+@lru_cache(4_096)
+def tokens(pointer: str) -> tuple[str, ...]:
     """A pointer's reference tokens, still escaped; none for the whole document."""
-    return pointer.split("/")[1:]
+    return tuple(pointer.split("/")[1:])
 
 
 def find(pointer: str, value: Json) -> Json:
@@ -53,11 +55,11 @@ def matches(pattern: str, value: Json) -> Iterator[tuple[str, Json]]:
     yield from _matches(tokens(pattern), "", value)
 
 
-def _matches(rest: list[str], prefix: str, value: Json) -> Iterator[tuple[str, Json]]:
+def _matches(rest: tuple[str, ...], prefix: str, value: Json) -> Iterator[tuple[str, Json]]:
     if not rest:
         yield prefix, value
         return
-    step, *after = rest
+    step, after = rest[0], rest[1:]
     steps = _children(value) if step == "*" else _child(step, value)
     for name, child in steps:
         yield from _matches(after, f"{prefix}/{name}", child)
@@ -81,7 +83,7 @@ def _children(value: Json) -> Iterator[tuple[str, Json]]:
 def _step(token: str, value: Json) -> Json:
     if isinstance(value, dict):
         members = cast("dict[str, Json]", value)
-        return members.get(unescape(token), MISSING)
+        return members.get(unescape(token) if "~" in token else token, MISSING)
     if isinstance(value, list | tuple):
         elements = cast("list[Json]", value)
         # RFC 6901, section 4: an index is digits without leading zeros; `-` names no element.
