@@ -1,6 +1,8 @@
 """Talking to a running Magistrate over HTTP, as any client would."""
 
 import asyncio
+import base64
+import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from types import TracebackType
@@ -57,6 +59,16 @@ class Client:
         limits = httpx.Limits(max_connections=callers, max_keepalive_connections=callers)
         self._http = httpx.AsyncClient(base_url=address, timeout=TIMEOUT, limits=limits, trust_env=False)
         self._address, self._token, self._patience = address, token, patience
+
+    @property
+    def principal(self) -> str:
+        """Who we are, as our own token says; whether it is to be believed is for the server to find out."""
+        _, _, rest = self._token().partition(".")
+        body, _, _ = rest.partition(".")
+        try:
+            return str(json.loads(base64.urlsafe_b64decode(body + "=" * (-len(body) % 4)))["sub"])
+        except (ValueError, KeyError, TypeError):
+            return "unknown"
 
     async def get(self, path: str, **query: str | int | None) -> Answered:
         """Asks; raises Refused and Unreachable."""

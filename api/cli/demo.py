@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -78,7 +78,7 @@ async def _play(story: Narration) -> None:
 
 
 @asynccontextmanager
-async def _cast(place: Throwaway) -> AsyncIterator[Cast]:
+async def _cast(place: Throwaway) -> AsyncGenerator[Cast]:
     async with AsyncExitStack() as stack:
         clients = {
             name: await stack.enter_async_context(Client(place.address, place.tokens(TENANT, name)))

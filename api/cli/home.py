@@ -51,12 +51,15 @@ class Home:
 
     def first_tenant(self) -> FirstTenant:
         """Raises Failure where nothing was ever started."""
+        known = self.known_first_tenant()
+        if known is None:
+            raise Failure(f"no tenant was founded in {self.directory} yet", START)
+        return known
+
+    def known_first_tenant(self) -> FirstTenant | None:
+        """None where nothing was ever started."""
         told = self._read("first-tenant.json")
-        if told is None:
-            raise Failure(
-                f"no tenant was founded in {self.directory} yet", f"{START}; or say --tenant and --sub"
-            )
-        return FirstTenant(told["tenant"], told["admin"])
+        return FirstTenant(told["tenant"], told["admin"]) if told else None
 
     def remember_first_tenant(self, first: FirstTenant) -> None:
         """Kept beside the data; it is no secret."""

@@ -115,11 +115,13 @@ async def _import(order: Order, *, show: bool) -> list[Imported]:
 
 
 async def _register(client: Client, order: Order, agents: Sequence[str]) -> None:
+    owner = client.principal
     if order.tools:
-        await registering.register_tools(client, registering.read_registrations(order.tools))
-    known = registering.read_registrations(order.agents) if order.agents else {}
-    await registering.register_agents(client, known)
-    await registering.register_missing_agents(client, [agent for agent in agents if agent not in known])
+        await registering.register_tools(client, registering.read_registrations(order.tools, "name"))
+    if order.agents:
+        known = registering.read_registrations(order.agents, "agent_id")
+        await registering.register_agents(client, known, owner=owner)
+    await registering.register_missing_agents(client, agents, owner=owner)
     if order.policies:
         await registering.activate_policies(client, _text(order.policies))
 

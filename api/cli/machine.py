@@ -3,7 +3,7 @@
 import asyncio
 import fcntl
 import socket
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncGenerator, Generator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 
@@ -44,23 +44,28 @@ class Running:
 
 
 @asynccontextmanager
-async def machine(home: Home, first: FirstTenant, *, zone: str = "UTC") -> AsyncIterator[Running]:
+async def machine(home: Home, first: FirstTenant, *, zone: str = "UTC") -> AsyncGenerator[Running]:
     """Inside, all of it runs; a first start makes what is missing.
 
     Raises EmbeddedPostgresError, MigrationError, SettingsInvalid, and Failure for a port that is taken.
     """
     master = master_key(home.settings)
-    with _alone(home), _listening(home.settings) as listening, _database(home.settings, master) as settings:
+    with (
+        _alone(home),
+        _listening(home.settings) as listening,
+        own_or_given(home.settings, last_to_leave=True) as settings,
+    ):
+        assert settings.database_url is not None
+        bring_up_to_date(settings.database_url.get_secret_value(), master)
         async with wired(settings) as app:
             await _found(app, first, zone)
             log, clock = app.desk.log, app.desk.clock
-            follower_url = role_url(database_url(settings), "follower", master, settings.follower_url)
-            async with working(log, follower_url, clock), _serving(app, listening) as running:
+            async with working(log, follower_url(settings), clock), _serving(app, listening) as running:
                 yield running
 
 
 @contextmanager
-def _alone(home: Home) -> Iterator[None]:
+def _alone(home: Home) -> Generator[None]:
     """One of us at a time in a data directory: whoever leaves stops the database."""
     home.directory.mkdir(parents=True, exist_ok=True)
     with (home.directory / "up.lock").open("w") as lock:
@@ -76,7 +81,7 @@ def _alone(home: Home) -> Iterator[None]:
 
 
 @contextmanager
-def _listening(settings: Settings) -> Iterator[socket.socket]:
+def _listening(settings: Settings) -> Generator[socket.socket]:
     """Bound before anything else starts, so that a taken port is told at once."""
     try:
         listening = listen(settings.host, settings.port)
@@ -90,19 +95,25 @@ def _listening(settings: Settings) -> Iterator[socket.socket]:
 
 
 @contextmanager
-def _database(settings: Settings, master: MasterKey) -> Iterator[Settings]:
-    """The settings with a database that is up to date: the given one, else our own."""
+def own_or_given(settings: Settings, *, last_to_leave: bool = False) -> Generator[Settings]:
+    """The settings with the database they name, else with this machine's own, which runs meanwhile.
+
+    It is stopped afterwards if it was started here, or by whoever is the `last_to_leave`.
+    """
     if settings.database_url is not None:
-        bring_up_to_date(settings.database_url.get_secret_value(), master)
         yield settings
         return
-    postgres = EmbeddedPostgres(settings.data_dir / "postgres")
-    url = postgres.start()
-    try:
-        bring_up_to_date(url, master)
-        yield settings.model_copy(update={"database_url": SecretStr(url)})
-    finally:
-        postgres.stop()
+    with EmbeddedPostgres(settings.data_dir / "postgres") as postgres:
+        try:
+            yield settings.model_copy(update={"database_url": SecretStr(postgres.url)})
+        finally:
+            if last_to_leave:
+                postgres.stop()
+
+
+def follower_url(settings: Settings) -> str:
+    """Where the follower role finds the database."""
+    return role_url(database_url(settings), "follower", master_key(settings), settings.follower_url)
 
 
 def bring_up_to_date(owner_url: str, master: MasterKey, phase: Phase = "all") -> list[str]:
@@ -137,12 +148,12 @@ class _Server(uvicorn.Server):
         self.ready.set()
 
     @contextmanager
-    def capture_signals(self) -> Iterator[None]:
+    def capture_signals(self) -> Generator[None]:
         yield
 
 
 @asynccontextmanager
-async def _serving(app: Application, listening: socket.socket) -> AsyncIterator[Running]:
+async def _serving(app: Application, listening: socket.socket) -> AsyncGenerator[Running]:
     web = web_app(app, lasting(following(app)))
     config = uvicorn.Config(
         web,

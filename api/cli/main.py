@@ -229,6 +229,10 @@ def show(
 @app.command()
 def rebuild(
     model: Annotated[str | None, typer.Argument(help="Which read model; without it all of them.")] = None,
+    accept_difference: Annotated[
+        bool,
+        typer.Option(help="Switch over even if the log amounts to something else than what is read now."),
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Build **read models** again from the log, beside the live ones, and switch over once they agree.
@@ -237,4 +241,4 @@ def rebuild(
     """
     from api.cli import running
 
-    running.rebuild(model, as_json=as_json)
+    running.rebuild(model, accept_difference=accept_difference, as_json=as_json)

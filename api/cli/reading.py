@@ -26,7 +26,7 @@ def runs(*, agent: str | None, status: str | None, limit: int, as_json: bool) ->
     if not found:
         out.print("No runs yet. `magistrate import FILE` brings in recorded ones; an agent starts its own.")
         return
-    rows = [
+    rows: list[tuple[str | Text, ...]] = [
         (
             str(run["run_id"]),
             str(run["agent_id"]),
@@ -77,7 +77,9 @@ def _told(line: Line) -> Text:
     if verdict not in STYLES:
         return Text(what)
     head, colon, rest = what.partition(":")
-    named = ", ".join(str(one["policy"]) for one in (line.get("detail") or {}).get("determined", []))
+    detail: Mapping[str, Any] = line.get("detail") or {}
+    settling: list[Mapping[str, Any]] = detail.get("determined", [])
+    named = ", ".join(str(one["policy"]) for one in settling)
     return Text.assemble((head or SAID[verdict], STYLES[verdict]), colon, rest, (f"  {named}", "dim"))
 
 

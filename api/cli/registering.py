@@ -7,6 +7,7 @@ from typing import Any, cast
 
 from api.cli.client import Client, Refused
 from api.cli.failures import Failure
+from api.importing.values import is_record, is_sequence
 from domain.kernel import Json
 
 Registration = Mapping[str, Json]
@@ -22,12 +23,14 @@ def read_registrations(path: Path, key: str) -> list[Registration]:
         told: Json = json.loads(path.read_text())
     except ValueError as error:
         raise Failure(f"{path} is not JSON: {error}") from None
-    if not isinstance(told, list):
+    if not is_sequence(told):
         raise Failure(f"{path} must hold a list of registrations")
-    for number, one in enumerate(cast("list[Json]", told), start=1):
-        if not isinstance(one, dict) or not isinstance(cast("dict[str, Any]", one).get(key), str):
+    read: list[Registration] = []
+    for number, one in enumerate(told, start=1):
+        if not is_record(one) or not isinstance(one.get(key), str):
             raise Failure(f"{path}: registration {number} has no {key!r}")
-    return cast("list[Registration]", told)
+        read.append(one)
+    return read
 
 
 async def register_tools(client: Client, tools: Iterable[Registration]) -> None:

@@ -2,7 +2,7 @@
 
 import shutil
 import tempfile
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncGenerator, Callable, Generator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -30,7 +30,7 @@ class Throwaway:
 
 
 @asynccontextmanager
-async def throwaway(*, tenant: str, admin: str, zone: str = "UTC") -> AsyncIterator[Throwaway]:
+async def throwaway(*, tenant: str, admin: str, zone: str = "UTC") -> AsyncGenerator[Throwaway]:
     """Inside, it serves on a free port of loopback; afterwards nothing of it is left."""
     configure("error")
     with _folder() as folder:
@@ -40,7 +40,7 @@ async def throwaway(*, tenant: str, admin: str, zone: str = "UTC") -> AsyncItera
 
 
 @contextmanager
-def _folder() -> Iterator[Path]:
+def _folder() -> Generator[Path]:
     folder = Path(tempfile.mkdtemp(prefix="magistrate-"))
     # The database may run under another account, which must be able to pass through.
     folder.chmod(0o711)

@@ -1,7 +1,7 @@
 """Driving recorded runs through the API: each call is proposed, and reported with its output if allowed."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
@@ -32,7 +32,7 @@ class Plan:
 
 @dataclass(frozen=True)
 class Judged:
-    """One call with what was said of it; `determined` has the policies' names, effects and reasons."""
+    """One call with what was said of it; `reasons` are the policies' names, effects and reasons."""
 
     run_index: int
     run_id: str
@@ -40,7 +40,7 @@ class Judged:
     tool: str
     arguments: Mapping[str, Json]
     verdict: str
-    determined: Sequence[Mapping[str, str]]
+    reasons: Sequence[Mapping[str, str]]
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,7 @@ class Imported:
 
 async def import_runs(
     client: Client, transcripts: Iterable[Transcript], plan: Plan
-) -> AsyncIterator[Imported]:
+) -> AsyncGenerator[Imported]:
     """Imports several runs at a time, each strictly in order, and yields each as it is done.
 
     Raises Unreachable; what was done by then is kept, and importing again goes on from there.
@@ -113,9 +113,9 @@ async def _propose(client: Client, imported: Imported, step: Proposed, at: datet
         answered = await client.post(f"/v1/runs/{imported.run_id}/tool-calls", proposal)
     except Refused as no:
         said = {"policy": no.slug, "effect": REFUSED, "reason": str(no)}
-        verdict, determined = REFUSED, [said]
+        verdict, reasons = REFUSED, [said]
     else:
-        verdict, determined = answered.body["verdict"], answered.body["determined"]
+        verdict, reasons = answered.body["verdict"], answered.body["reasons"]
     return Judged(
         run_index=imported.transcript.index,
         run_id=imported.run_id,
@@ -123,7 +123,7 @@ async def _propose(client: Client, imported: Imported, step: Proposed, at: datet
         tool=step.tool,
         arguments=step.arguments,
         verdict=verdict,
-        determined=determined,
+        reasons=reasons,
     )
 
 
