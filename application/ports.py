@@ -56,6 +56,16 @@ class IdempotencyKey:
     digest: bytes
 
 
+@dataclass(frozen=True)
+class Excerpt:
+    """A part of a recorded event's body, in stored form, with every field where the event has it."""
+
+    stream: StreamId
+    version: int
+    name: str
+    body: Json
+
+
 class ConcurrentWrite(Exception):
     """Somebody else wrote to the stream first; recall and decide again."""
 
@@ -137,6 +147,10 @@ class EventLog(Protocol):
 
     async def stream(self, stream: StreamId, *, after: int = 0, unseal: bool = True) -> Sequence[Recorded]:
         """All events of one stream, oldest first."""
+        ...
+
+    async def unseal(self, tenant: str, excerpts: Sequence[Excerpt]) -> Sequence[Json]:
+        """The bodies with their personal fields opened; what belonged to erased subjects reads "[erased]"."""
         ...
 
     async def head(self) -> int:

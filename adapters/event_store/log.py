@@ -4,11 +4,11 @@ from collections.abc import AsyncGenerator, Sequence
 from datetime import timedelta
 
 from adapters.event_store.drafting import Draft, Drafter
-from adapters.event_store.envelope import Placed
+from adapters.event_store.envelope import Placed, canonical_bytes
 from adapters.event_store.following import follow
 from adapters.event_store.keyring import Keyring
 from adapters.event_store.mapper import EventMapper
-from adapters.event_store.sealing import SubjectKey, key_ids
+from adapters.event_store.sealing import Place, SubjectKey, key_ids, unseal
 from adapters.event_store.snapshots import AnyDecider, Snapshots
 from adapters.event_store.states import NOTHING, Remembered, States
 from adapters.event_store.storage import Storage
@@ -21,6 +21,7 @@ from application.ports import (
     Clock,
     ConcurrentWrite,
     Context,
+    Excerpt,
     IdempotencyKey,
     IdempotencyKeyReused,
     Known,
@@ -28,7 +29,7 @@ from application.ports import (
     Recorded,
     StreamId,
 )
-from domain.kernel import C, Decider, E, S
+from domain.kernel import C, Decider, E, Json, S
 
 KEY_TRIES = 5
 REMEMBERED_STATES = 20_000
@@ -175,6 +176,12 @@ class StoredEventLog:
 
     async def stream(self, stream: StreamId, *, after: int = 0, unseal: bool = True) -> Sequence[Recorded]:
         return await self._recorded(await self._storage.stream(stream, after), stream.tenant, unseal=unseal)
+
+    async def unseal(self, tenant: str, excerpts: Sequence[Excerpt]) -> Sequence[Json]:
+        bodies = [canonical_bytes(excerpt.body) for excerpt in excerpts]
+        keys = await self._keyring.for_reading(tenant, key_ids(bodies))
+        places = [Place(str(excerpt.stream), excerpt.version, excerpt.name) for excerpt in excerpts]
+        return [unseal(one.body, place, keys) for one, place in zip(excerpts, places, strict=True)]
 
     async def head(self) -> int:
         return await self._storage.head()
