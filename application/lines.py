@@ -13,7 +13,7 @@ class Lines:
         self._waiting: dict[StreamId, list[asyncio.Future[None]]] = {}
 
     def at(self, stream: StreamId) -> "Place":
-        """`async with`: inside, nobody else of this process is at the same stream; first come, first served."""
+        """`async with`: inside, nobody else of this process is at the stream; first come, first served."""
         return Place(self, stream)
 
     async def enter(self, stream: StreamId) -> None:

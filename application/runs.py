@@ -87,9 +87,21 @@ async def drive_run(
     Raises Forbidden, and what the rules of runs raise.
     """
     stream = StreamId(caller.tenant, runs.category, run_id)
-    known = await desk.log.recall(runs, stream)
-    if known.state is None:
-        known = await desk.log.recall(runs, stream, fresh=True)
+
+    async def attempt(fresh: bool) -> Handled[Run]:
+        if fresh:
+            await desk.law.refresh(caller.tenant)
+        law = desk.law.peek(caller.tenant)
+        known = await desk.log.recall(runs, stream, fresh=fresh)
+        _must_be_driven(command, known, caller.under(law.roles_of(caller.principal)))
+        return await handler.handle(
+            runs, stream, command, context, key=key, answer=answer, law_seen=law.position
+        )
+
+    return await until_recorded(attempt, catch_up=desk.law.catch_up)
+
+
+def _must_be_driven(command: RunCommand, known: Known[Run], caller: Caller) -> None:
     match command:
         case ResumeRun():  # whoever was stopped does not let itself go
             run_of(known)
@@ -98,7 +110,6 @@ async def drive_run(
             run_of(known)
         case _:
             driven(known, caller)
-    return await handler.handle(runs, stream, command, context, key=key, answer=answer)
 
 
 def _command(desk: Desk, caller: Caller, beginning: Beginning) -> StartRun:
