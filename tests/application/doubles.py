@@ -35,22 +35,22 @@ def ask(role: str = "approver", quorum: int = 1, *, within: int = 600) -> Rule:
 class ScriptedPolicy:
     """A PolicyEngine whose texts are the names of rules that a test has written down.
 
-    A text is valid if it has a rule and every tool that it names, after a colon, is there.
+    A text is valid if it has a rule, and if it `fits` the tools by name.
     """
 
     version = "scripted 1"
 
     def __init__(self) -> None:
         self.rules: dict[str, Rule] = {"allow": allow, "deny": deny, "ask": ask()}
+        self.fits: Callable[[str, Mapping[str, ToolView]], bool] = lambda text, tools: True
         self.questions: list[Question] = []
 
     def digest(self, text: str) -> str:
         return sha256(text.encode()).hexdigest()
 
     def check(self, text: str, tools: Sequence[ToolView]) -> None:
-        _, _, tool = text.partition(":")
-        if text not in self.rules or (tool and tool not in {view.name for view in tools}):
-            raise PolicySetInvalid(errors=[{"policy": text, "tool": tool}])
+        if text not in self.rules or not self.fits(text, {view.name: view for view in tools}):
+            raise PolicySetInvalid(errors=[{"policy": text}])
 
     def check_tool(self, tool: ToolView) -> None:
         if "impossible" in tool.arguments:
