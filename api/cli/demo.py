@@ -152,14 +152,14 @@ async def _approved(story: Narration, cast: Cast) -> None:
     await call.wants("read_order", {"order_id": "B-1077"}, "allow", returns=order)
     asked = await call.wants("refund", {"order_id": "B-1077", "amount_cents": 31000}, "ask")
     approval, shown = (
-        f"/v1/approvals/{(asked.get('approval') or {}).get('id')}",
+        f"/v1/approvals/{_part(asked, 'approval').get('id')}",
         {"saw": asked["action_digest"]},
     )
     found = await _status(cast.clerk, f"{approval}/grant", shown)
     story.came("the clerk tries to approve it himself, and may not", "403", found, "self-approval")
     granted = await cast.ilse.post(f"{approval}/grant", {**shown, "note": "The courier confirmed the loss."})
     story.does("ilse", "looks at it and says yes: the courier confirmed the loss")
-    released = granted.body.get("released") or {}
+    released = _part(granted.body, "released")
     story.came("decided once more and released", "allow", str(released.get("verdict")), "release")
     await call.report(asked["call_id"], {"order_id": "B-1077", "refunded_cents": 31000})
     story.does("clerk", "pays 310.00 back and reports that it was done")
@@ -249,6 +249,11 @@ class _Calls:
 async def _run(agent: Client, run_id: str, purpose: str) -> str:
     await agent.post("/v1/runs", {"run_id": run_id, "purpose": purpose})
     return run_id
+
+
+def _part(answer: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    part: Mapping[str, Any] | None = answer.get(name)
+    return part or {}
 
 
 async def _status(client: Client, address: str, body: Json) -> str:

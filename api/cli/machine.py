@@ -49,14 +49,12 @@ async def machine(home: Home, first: FirstTenant, *, zone: str = "UTC") -> Async
 
     Raises EmbeddedPostgresError, MigrationError, SettingsInvalid, and Failure for a port that is taken.
     """
-    master = master_key(home.settings)
     with (
         _alone(home),
         _listening(home.settings) as listening,
         own_or_given(home.settings, last_to_leave=True) as settings,
     ):
-        assert settings.database_url is not None
-        bring_up_to_date(settings.database_url.get_secret_value(), master)
+        bring_up_to_date(database_url(settings), master_key(settings))
         async with wired(settings) as app:
             await _found(app, first, zone)
             log, clock = app.desk.log, app.desk.clock

@@ -55,4 +55,4 @@ def _settings(folder: Path) -> Settings:
     untouched = {
         name: field.get_default(call_default_factory=True) for name, field in Settings.model_fields.items()
     }
-    return Settings.model_construct(**{**untouched, "data_dir": folder, "port": 0})
+    return Settings.model_construct(None, **{**untouched, "data_dir": folder, "port": 0})
