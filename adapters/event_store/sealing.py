@@ -18,8 +18,9 @@ ERASED = "[erased]"
 
 MARK = b'"sealed:v1:'
 NONCE = 12
-_TOKEN = re.compile(r"sealed:v1:([0-9a-f-]{36}):([A-Za-z0-9_-]+)")
-_KEY_IDS = re.compile(rb'"sealed:v1:([0-9a-f-]{36}):')
+_UUID = r"([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})"
+_TOKEN = re.compile(rf"sealed:v1:{_UUID}:([A-Za-z0-9_-]+)")
+_KEY_IDS = re.compile(rf'"sealed:v1:{_UUID}:'.encode())
 
 
 @dataclass(frozen=True)
