@@ -1,7 +1,7 @@
 """What is checked before a policy text or a tool is kept, so that no decision finds it out."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Final, cast
 from zoneinfo import ZoneInfo
@@ -9,8 +9,10 @@ from zoneinfo import ZoneInfo
 from adapters.policy.arguments import Arguments, SchemaInvalid
 from adapters.policy.cedar import invalidities
 from adapters.policy.expressions import DerivedFailed, Expressions, faults
+from adapters.policy.reach import is_member, looked_at, members_in
 from adapters.policy.samples import sample_arguments, sample_facts
-from adapters.policy.schema import CALL, RUN, context_of, schema_of
+from adapters.policy.schema import AGENT, CALL, RUN, TOOL, context_of, groups_of, schema_of
+from adapters.policy.shapes import Record
 from adapters.policy.texts import Fault, Policy, TextInvalid, parsed
 from application.policy import PolicySetInvalid, ToolInvalid, ToolView
 from domain.facts.bounds import storable
@@ -38,9 +40,26 @@ def checked_text(text: str, tools: Sequence[ToolView]) -> list[Policy]:
         policy = lines.get(named)
         place: Fault = {"policy": policy.id, "line": policy.line} if policy else {"policy": ""}
         errors.append({**place, "message": _GENERATED.sub("", message)})
+    faulty = {error["policy"] for error in errors}
+    for policy in policies:
+        if policy.id not in faulty:
+            errors += _unknown_members(policy, views)
     if errors:
         raise PolicySetInvalid(errors=errors)
     return policies
+
+
+def _unknown_members(policy: Policy, views: Sequence[tuple[ToolView, Record]]) -> Iterable[Fault]:
+    """Members that nothing declares. Cedar takes `has` of one for false, so a typo would switch a forbid off.
+
+    A member that only some of the tools have is no mistake: with `has` a policy tells tools apart.
+    """
+    contexts = [context for tool, context in views if policy.is_about(tool.name, *groups_of(tool))]
+    for variable, records in (("context", contexts), ("principal", [AGENT]), ("resource", [TOOL])):
+        for path in members_in(looked_at([policy.body], variable)):
+            if records and not any(is_member(record, path) for record in records):
+                message = f"`{'.'.join((variable, *path))}` is not declared"
+                yield {"policy": policy.id, "line": policy.line, "message": message}
 
 
 def _clashes(tools: Sequence[ToolView]) -> list[Fault]:

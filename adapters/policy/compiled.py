@@ -29,8 +29,7 @@ class Compiled:
     """The policies of a text that are about one tool."""
 
     def __init__(self, policies: Sequence[Policy], tool: ToolView, context: Record) -> None:
-        named = {tool.name, *groups_of(tool)}
-        applicable = [policy for policy in policies if policy.actions is None or policy.actions & named]
+        applicable = [policy for policy in policies if policy.is_about(tool.name, *groups_of(tool))]
         self._policies = {policy.id: policy for policy in applicable}
         self._all = _set_of(applicable)
         # The same request without the ask policies: decides whether there is anything to ask for.

@@ -56,6 +56,10 @@ class Policy:
     actions: frozenset[str] | None
     body: Mapping[str, Json]
 
+    def is_about(self, *names: str) -> bool:
+        """Whether its scope takes in an action of these names: a tool's own and those of its groups."""
+        return self.actions is None or not self.actions.isdisjoint(names)
+
 
 def parsed(text: str) -> list[Policy]:
     """The policies of a text in their order; raises TextInvalid with all faults that can be told at once."""

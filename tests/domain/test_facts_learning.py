@@ -1,6 +1,7 @@
 """What a run learns from outputs, and what hostile outputs cannot do to it."""
 
 import json
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st

@@ -74,8 +74,8 @@ def test_any_member_is_found_by_its_escaped_name(key: str, value: Json) -> None:
 @given(VALUES)
 def test_a_wildcard_names_every_child_once_in_order(value: Json) -> None:
     children: list[Json] = []
-    if isinstance(value, list):
-        children = cast("list[Json]", value)
+    if isinstance(value, list | tuple):
+        children = list(cast("list[Json]", value))
     elif isinstance(value, dict):
         children = list(cast("dict[str, Json]", value).values())
     assert [child for _, child in matches("/*", value)] == children
