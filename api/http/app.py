@@ -1,13 +1,14 @@
 """The web application: routes, refusals, and the law followed as long as it serves."""
 
 from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from functools import partial
 from importlib.metadata import version
 
 from fastapi import FastAPI
 from starlette.routing import Route
 
+from adapters.followers.feed import EventFeed
 from api.bootstrap import Application
 from api.http import (
     agents,
@@ -23,9 +24,17 @@ from api.http import (
     tools,
 )
 from api.http.guard import Guard
+from api.http.queries import approvals as approval_lists
+from api.http.queries import decisions as decision_lists
+from api.http.queries import events
+from api.http.queries import runs as run_lists
 from api.http.tool_calls import ToolCalls
 
 ROUTERS = (
+    run_lists.router,
+    decision_lists.router,
+    approval_lists.router,
+    events.router,
     runs.router,
     tool_call_steps.router,
     agents.router,
@@ -42,6 +51,7 @@ Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
 
 def web_app(application: Application, lifespan: Lifespan | None = None) -> FastAPI:
     """The routes on a wired application; `lifespan` is what lives as long as the server."""
+    feed = EventFeed(application.desk.log)
     app = FastAPI(
         title="Magistrate",
         version=version("magistrate"),
@@ -49,8 +59,9 @@ def web_app(application: Application, lifespan: Lifespan | None = None) -> FastA
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
-        lifespan=lifespan,
+        lifespan=partial(_with_streams, feed, lifespan),
     )
+    app.state.feed = feed
     app.state.application, app.state.settings = application, application.settings
     deciding = ToolCalls(application)
     # First, so that the hot path is the first address compared.
@@ -66,6 +77,14 @@ def web_app(application: Application, lifespan: Lifespan | None = None) -> FastA
     app.add_middleware(Guard, application=application)
     app.openapi = partial(openapi.document, app)  # type: ignore[method-assign]  # FastAPI's own way
     return app
+
+
+@asynccontextmanager
+async def _with_streams(feed: EventFeed, lifespan: Lifespan | None, app: FastAPI) -> AsyncIterator[None]:
+    async with events.ended_by_signals(feed), AsyncExitStack() as stack:
+        if lifespan is not None:
+            await stack.enter_async_context(lifespan(app))
+        yield
 
 
 def lasting(context: AbstractAsyncContextManager[object]) -> Lifespan:
