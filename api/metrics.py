@@ -33,9 +33,11 @@ class Metrics:
         self._faults = Counter(
             "magistrate_faults", "Requests that met an unexpected fault", registry=self.registry
         )
-        self._requests = Gauge(
+        self.underway = 0
+        underway = Gauge(
             "magistrate_requests_in_progress", "Requests being answered just now", registry=self.registry
         )
+        underway.set_function(lambda: float(self.underway))
         law_lag = Gauge(
             "magistrate_law_lag_seconds",
             "Since the law in memory was last known to be current; -1 before the first time",
@@ -60,10 +62,6 @@ class Metrics:
         """Shows how many appends wait for the log."""
         gauge = Gauge("magistrate_log_queue_length", "Appends waiting for the log", registry=self.registry)
         gauge.set_function(lambda: float(length()))
-
-    def watch_requests(self, underway: Callable[[], int]) -> None:
-        """Shows how many requests are being answered."""
-        self._requests.set_function(lambda: float(underway()))
 
     def exposed(self) -> bytes:
         """The figures in Prometheus' text format."""

@@ -206,7 +206,7 @@ async def _told(story: Narration, cast: Cast) -> None:
         "All of it is in the log, in order, and can be read back. This is the run in which money went out; "
         "`magistrate show` prints the same for any run.",
     )
-    lines = await timeline(cast.maren, "order-lost")
+    _, lines = await timeline(cast.maren, "order-lost")
     if story.out is not None:
         draw_timeline(story.out, lines)
     named = {str(line["name"]) for line in lines}

@@ -45,21 +45,26 @@ def show(run_id: str, *, as_of: int | None, as_json: bool) -> None:
     """Draws one run's history."""
     run, lines = asyncio.run(_show(run_id, as_of))
     if as_json:
-        write_json({"run": run, "timeline": lines})
+        write_json({"run": run, "as_of": as_of, "timeline": lines})
         return
     out = console()
-    out.print(
-        Text.assemble((str(run["run_id"]), "bold"), f"  {run['agent_id']}  ", styled(str(run["standing"])))
+    now = (
+        styled(str(run["standing"]))
+        if as_of is None
+        else Text(f"as it was at position {as_of}", style="yellow")
     )
+    out.print(Text.assemble((str(run["run_id"]), "bold"), f"  {run['agent_id']}  ", now))
     if run.get("purpose"):
         out.print(Text(str(run["purpose"]), style="dim"))
     out.print()
     draw_timeline(out, lines)
 
 
-async def timeline(client: Client, run_id: str, *, as_of: int | None = None) -> Sequence[Line]:
-    """All lines of a run's history, oldest first."""
-    return await _all(client, f"/v1/runs/{run_id}/timeline", as_of=as_of)
+async def timeline(client: Client, run_id: str, *, as_of: int | None = None) -> tuple[Line, Sequence[Line]]:
+    """A run, and all lines of its history so far, oldest first. Raises Refused for an unknown run."""
+    run = await client.get(f"/v1/runs/{run_id}")
+    seen = run.position if as_of is None else None
+    return run.body, await _all(client, f"/v1/runs/{run_id}/timeline", as_of=as_of, at_least=seen)
 
 
 def draw_timeline(out: Console, lines: Sequence[Line]) -> None:
@@ -90,20 +95,19 @@ async def _runs(agent: str | None, status: str | None, limit: int) -> list[Line]
 
 async def _show(run_id: str, as_of: int | None) -> tuple[Line, Sequence[Line]]:
     async with client_of() as client:
-        run = await client.get(f"/v1/runs/{run_id}", as_of=as_of)
-        return run.body, await timeline(client, run_id, as_of=as_of)
+        return await timeline(client, run_id, as_of=as_of)
 
 
 async def _all(
     client: Client, path: str, *, most: int | None = None, **query: str | int | None
 ) -> list[Line]:
     found: list[Line] = []
+    limit = PAGE if most is None else min(PAGE, most)
     cursor: str | None = None
     while most is None or len(found) < most:
-        limit = PAGE if most is None else min(PAGE, most - len(found))
         page = await client.get(path, limit=limit, cursor=cursor, **query)
         found += items_of(page)
         cursor = page.body.get("next")
         if cursor is None:
             break
-    return found
+    return found[:most]

@@ -3,14 +3,16 @@
 from collections.abc import Mapping
 
 import orjson
-from starlette.requests import Request
 from starlette.responses import Response
+from starlette.types import Scope, Send
 
 from api.bootstrap import Application
 from api.http.headers import POSITION, correlation_id
 from api.problems import MEDIA_TYPE, Problem, problem, slug
 from application.tool_calls.answers import Decided
 from domain.kernel import Json, Rejected
+
+_POSITION = POSITION.lower().encode()
 
 
 def json_answer(value: Mapping[str, Json], position: int = 0, status: int = 200) -> Response:
@@ -19,16 +21,21 @@ def json_answer(value: Mapping[str, Json], position: int = 0, status: int = 200)
     return Response(orjson.dumps(value), status, headers, "application/json")
 
 
-def problem_answer(app: Application, request: Request, no: Rejected) -> Response:
+async def sent(send: Send, value: Mapping[str, Json], position: int) -> None:
+    """The same answer, straight onto the wire."""
+    body = orjson.dumps(value)
+    headers = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(body))]
+    if position:
+        headers.append((_POSITION, b"%d" % position))
+    await send({"type": "http.response.start", "status": 200, "headers": headers})
+    await send({"type": "http.response.body", "body": body})
+
+
+def problem_answer(app: Application, scope: Scope, no: Rejected) -> Response:
     """A refusal as its problem document."""
     app.metrics.refused(slug(type(no)))
-    return problem_response(
-        problem(
-            no,
-            instance=request.scope["path"],
-            correlation_id=correlation_id(request.scope, app.desk.clock),
-        )
-    )
+    told = problem(no, instance=scope["path"], correlation_id=correlation_id(scope, app.desk.clock))
+    return problem_response(told)
 
 
 def problem_response(told: Problem) -> Response:

@@ -23,8 +23,6 @@ class Guard:
     def __init__(self, app: ASGIApp, application: Application) -> None:
         self._next, self._app = app, application
         self._told = structlog.get_logger("http")
-        self.underway = 0
-        application.metrics.watch_requests(lambda: self.underway)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -39,7 +37,7 @@ class Guard:
                 message["headers"].append((_ID_HEADER, correlation_id(scope, clock).encode()))
             await send(message)
 
-        self.underway += 1
+        self._app.metrics.underway += 1
         try:
             await self._within_time(scope, receive, send_with_id)
         except TimeoutError:
@@ -51,7 +49,7 @@ class Guard:
             )
             await self._answer(Unexpected(), begun, scope, receive, send_with_id)
         finally:
-            self.underway -= 1
+            self._app.metrics.underway -= 1
 
     async def _within_time(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["method"] not in COMMANDING:  # a stream of events has no deadline

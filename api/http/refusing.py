@@ -33,11 +33,11 @@ def install(app: FastAPI, application: Application) -> None:
     """Every refusal of every route answers as a problem."""
 
     async def rejected(request: Request, no: Exception) -> Response:
-        return problem_answer(application, request, cast("Rejected", no))
+        return problem_answer(application, request.scope, cast("Rejected", no))
 
     async def invalid(request: Request, error: Exception) -> Response:
         errors = listed(cast("RequestValidationError", error).errors())
-        return problem_answer(application, request, RequestInvalid(errors=errors))
+        return problem_answer(application, request.scope, RequestInvalid(errors=errors))
 
     async def framework(request: Request, error: Exception) -> Response:
         said = cast("HTTPException", error)
@@ -46,7 +46,7 @@ def install(app: FastAPI, application: Application) -> None:
             no: Rejected = MethodNotAllowed(allow=[method.strip() for method in allow.split(",")])
         else:
             no = _BY_STATUS.get(said.status_code, Unexpected)()
-        return problem_answer(application, request, no)
+        return problem_answer(application, request.scope, no)
 
     app.add_exception_handler(Rejected, rejected)
     app.add_exception_handler(RequestValidationError, invalid)

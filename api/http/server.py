@@ -48,6 +48,7 @@ def configured(settings: Settings) -> "uvicorn.Config":
         log_config=None,
         access_log=False,
         server_header=False,
+        proxy_headers=False,  # nothing here asks where a request came from
         timeout_graceful_shutdown=GRACE,
         backlog=BACKLOG,
     )
