@@ -20,7 +20,8 @@ def test_the_policies_are_valid_for_the_tools() -> None:
     registered = json.loads((FLEET / "tools.json").read_text())
     views = [
         view_of(name, Tool(registration=Registration.model_validate_json(json.dumps(one))))
-        for name, one in registered.items()
+        for one in registered
+        if (name := one.pop("name"))
     ]
     for view in views:
         engine.check_tool(view)
@@ -29,7 +30,7 @@ def test_the_policies_are_valid_for_the_tools() -> None:
 
 @pytest.mark.parametrize("path", TRANSCRIPTS, ids=lambda path: path.name)
 def test_every_transcript_can_be_read_and_names_a_registered_agent(path: Path) -> None:
-    agents = json.loads((FLEET / "agents.json").read_text())
+    agents = [agent["agent_id"] for agent in json.loads((FLEET / "agents.json").read_text())]
     for one in read(path):
         assert not isinstance(one, Unreadable), one
         assert one.agent in agents
