@@ -57,7 +57,7 @@ IMPATIENT = Patience(connect=2, statement=2, lock=1, outage=1)
 
 
 def stream(name: str = "1", tenant: str = "acme", category: str = "note") -> StreamId:
-    return StreamId(tenant, category, id)
+    return StreamId(tenant, category, name)
 
 
 def note(text: Json = "hello", name: str = "1", *, after: int = 0, tenant: str = "acme") -> Append:
