@@ -11,6 +11,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from adapters.followers.feed import EventFeed
 from api.bootstrap import Application
 from api.http import (
     agents,
@@ -69,6 +70,7 @@ class WebApp(FastAPI):
 
 def web_app(application: Application, lifespan: Lifespan | None = None) -> WebApp:
     """The routes on a wired application; `lifespan` is what lives as long as the server."""
+    feed = EventFeed(application.desk.log)
     app = WebApp(
         title="Magistrate",
         version=version("magistrate"),
@@ -76,8 +78,9 @@ def web_app(application: Application, lifespan: Lifespan | None = None) -> WebAp
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
-        lifespan=lifespan,
+        lifespan=events.streaming(feed, lifespan),
     )
+    app.state.feed = feed
     app.state.application, app.state.settings = application, application.settings
     for router in ROUTERS:
         app.include_router(router)

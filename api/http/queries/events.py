@@ -3,13 +3,13 @@
 import asyncio
 import signal
 import threading
-from collections.abc import AsyncGenerator, Sequence
-from contextlib import aclosing, asynccontextmanager
+from collections.abc import AsyncGenerator, Callable, Sequence
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, aclosing, asynccontextmanager
 from types import FrameType
 from typing import Annotated
 
 import orjson
-from fastapi import APIRouter, Header, Query
+from fastapi import APIRouter, FastAPI, Header, Query
 from fastapi.sse import KEEPALIVE_COMMENT, EventSourceResponse, format_sse_event
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
@@ -25,6 +25,8 @@ from domain.kernel import Json, Name, Rejected, instant
 router = APIRouter(prefix="/v1/events", tags=["events"])
 
 HEARTBEAT_SECONDS = 15.0
+
+Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
 
 After = Annotated[Position | None, Query(description="The last position you have; without it, from now on")]
 Categories = Annotated[
@@ -46,7 +48,13 @@ class Streamed(EventSourceResponse):
             await super().__call__(scope, receive, send)
 
 
-@router.get("", response_class=EventSourceResponse)
+STREAM = {
+    "description": "Events as they happen",
+    "content": {"text/event-stream": {"schema": {"type": "string"}}},
+}
+
+
+@router.get("", response_class=Response, responses={200: STREAM})
 async def stream(
     asks: Asks, after: After = None, category: Categories = (), last_event_id: LastEventId = None
 ) -> Response:
@@ -59,6 +67,19 @@ async def stream(
     feed: EventFeed = asks.request.app.state.feed
     position = after if last_event_id is None else _position(last_event_id)
     return Streamed(feed, _chunks(asks, feed, position, category))
+
+
+def streaming(feed: EventFeed, lifespan: Lifespan | None) -> Lifespan:
+    """A server's lifespan that the streams end with."""
+
+    @asynccontextmanager
+    async def whole(app: FastAPI) -> AsyncGenerator[None]:
+        async with ended_by_signals(feed), AsyncExitStack() as stack:
+            if lifespan is not None:
+                await stack.enter_async_context(lifespan(app))
+            yield
+
+    return whole
 
 
 @asynccontextmanager
