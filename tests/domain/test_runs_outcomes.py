@@ -4,7 +4,7 @@ import pytest
 
 from domain.kernel import Personal, Source, Verdict
 from domain.runs.commands import RunCommand
-from domain.runs.events import RunEvent
+from domain.runs.events import RunEvent, ToolCallDispatched
 from domain.runs.rejections import (
     AllowanceExpired,
     CallNotAllowed,
@@ -58,6 +58,12 @@ def test_an_allowed_call_is_dispatched_once() -> None:
 
 def test_a_released_call_is_dispatched() -> None:
     given(STARTED, *decided("c1", Verdict.ASK), released("c1")).when(dispatch("c1")).then(dispatched("c1"))
+
+
+def test_a_recorded_outcome_is_never_too_late() -> None:
+    recorded = STARTED.model_copy(update={"mode": "recorded"})
+    sent = ToolCallDispatched(call_id="c1", at=AFTER, implied=True)
+    given(recorded, *decided("c1")).when(confirm("c1", now=AFTER)).then(sent, confirmed("c1"))
 
 
 def test_an_allowance_is_used_before_it_expires() -> None:
