@@ -1,7 +1,7 @@
 """The composition root: settings in, the wired application out."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -116,7 +116,7 @@ def database_url(settings: Settings) -> str:
 
 
 @asynccontextmanager
-async def connected(app: Application) -> AsyncIterator[Application]:
+async def connected(app: Application) -> AsyncGenerator[Application]:
     """Inside, the log can be read and written. Raises LogUnavailable."""
     log = app.desk.log
     assert isinstance(log, PostgresEventLog), "other logs need no connection"
@@ -130,14 +130,14 @@ async def connected(app: Application) -> AsyncIterator[Application]:
 
 
 @asynccontextmanager
-async def wired(settings: Settings) -> AsyncIterator[Application]:
+async def wired(settings: Settings) -> AsyncGenerator[Application]:
     """The application of these settings, connected. Raises SettingsInvalid, LogUnavailable."""
     async with connected(await asyncio.to_thread(assembled, settings)) as app:
         yield app
 
 
 @asynccontextmanager
-async def serving(app: Application) -> AsyncIterator[Application]:
+async def serving(app: Application) -> AsyncGenerator[Application]:
     """Inside, the application is connected and follows the law; waits for a database that is not there."""
     told = structlog.get_logger("start")
     while True:
@@ -155,7 +155,7 @@ async def serving(app: Application) -> AsyncIterator[Application]:
 
 
 @asynccontextmanager
-async def following(app: Application) -> AsyncIterator[Application]:
+async def following(app: Application) -> AsyncGenerator[Application]:
     """Inside, the law in memory follows the log; without the log it grows old, and decisions stop."""
     follower = asyncio.create_task(_follow(app.desk.law), name="law")
     try:

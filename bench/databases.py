@@ -2,7 +2,7 @@
 
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,7 +30,7 @@ class Database:
 
 
 @contextmanager
-def throw_away() -> Iterator[Database]:
+def throw_away() -> Generator[Database]:
     """Lives as long as the block, with fsync on."""
     directory = Path(tempfile.mkdtemp(prefix="magistrate-bench-"))
     try:

@@ -1,6 +1,6 @@
 """The web application: routes, refusals, and the law followed as long as it serves."""
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from functools import partial
 from importlib.metadata import version
@@ -114,7 +114,7 @@ def lasting(context: AbstractAsyncContextManager[object]) -> Lifespan:
     """A lifespan that holds a context open."""
 
     @asynccontextmanager
-    async def held(_: FastAPI) -> AsyncIterator[None]:
+    async def held(_: FastAPI) -> AsyncGenerator[None]:
         async with context:
             yield
 

@@ -1,7 +1,7 @@
 """What the tests of followers and read models share."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 
 import psycopg
@@ -15,7 +15,7 @@ from tests.postgres import Database
 
 
 @asynccontextmanager
-async def session(database: Database, role: str) -> AsyncIterator[Session]:
+async def session(database: Database, role: str) -> AsyncGenerator[Session]:
     async with await psycopg.AsyncConnection.connect(database.url(role), autocommit=True) as opened:
         yield opened
 

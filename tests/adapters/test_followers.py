@@ -1,7 +1,7 @@
 """Followers: every event once and in order, one at a time under a name, whatever happens on the way."""
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager, suppress
 
 import psycopg
@@ -38,7 +38,7 @@ async def record(log: MemoryEventLog | PostgresEventLog, run_id: str, *events: E
 
 
 @asynccontextmanager
-async def running(*followers: Follower) -> AsyncIterator[None]:
+async def running(*followers: Follower) -> AsyncGenerator[None]:
     tasks = [asyncio.create_task(follower.run()) for follower in followers]
     try:
         yield

@@ -1,6 +1,6 @@
 """A served application with a tenant, its people, an agent, tools and policies."""
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -141,7 +141,7 @@ async def nothing_pending() -> list[str]:
 
 
 @asynccontextmanager
-async def served(settings: Settings, log: EventLog, clock: Clock, master: MasterKey) -> AsyncIterator[House]:
+async def served(settings: Settings, log: EventLog, clock: Clock, master: MasterKey) -> AsyncGenerator[House]:
     """An application on a log, with the platform founded."""
     app = assemble(settings, log, CedarEngine(), master, clock, nothing_pending)
     transport = httpx.ASGITransport(web_app(app), raise_app_exceptions=False)
@@ -153,7 +153,7 @@ async def served(settings: Settings, log: EventLog, clock: Clock, master: Master
 
 
 @asynccontextmanager
-async def on_memory(folder: Path, **settings: object) -> AsyncIterator[House]:
+async def on_memory(folder: Path, **settings: object) -> AsyncGenerator[House]:
     """An application on a log in memory."""
     clock, master = SystemClock(), MasterKey.fresh()
     given = Settings(data_dir=folder, **settings)  # type: ignore[arg-type]

@@ -3,7 +3,7 @@
 import asyncio
 import json
 import signal
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -122,7 +122,7 @@ class Served:
     @asynccontextmanager
     async def stream(
         self, query: str = "", *, last: int | None = None, lifetime: timedelta = timedelta(hours=1)
-    ) -> AsyncIterator[AsyncIterator[dict[str, str]]]:
+    ) -> AsyncGenerator[AsyncIterator[dict[str, str]]]:
         headers = {"Authorization": f"Bearer {self.house.token('audie', lifetime=lifetime)}"}
         if last is not None:
             headers["Last-Event-ID"] = str(last)
