@@ -30,12 +30,11 @@ class JsonDigests:
 
 def canonical(value: Json) -> bytes:
     """The RFC 8785 form of a JSON value. Raises NotCanonical."""
-    plain = _plain(value)
-    if _is_simple(plain):
-        return orjson.dumps(plain, option=orjson.OPT_SORT_KEYS)
     try:
-        return rfc8785.dumps(plain)
-    except (rfc8785.CanonicalizationError, RecursionError) as error:
+        if _is_simple(value):
+            return orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
+        return rfc8785.dumps(_plain(value))
+    except (rfc8785.CanonicalizationError, UnicodeEncodeError, RecursionError) as error:
         raise NotCanonical from error
 
 
@@ -54,7 +53,7 @@ def _is_simple(value: Json) -> bool:
     It differs in floats, in integers beyond 2^53, and in the order of keys outside the Basic
     Multilingual Plane (bytes instead of UTF-16 units); broken text is left to the strict encoder too.
     """
-    kind = type(value)
+    kind: type[object] = type(value)
     if kind is str:
         return bool(value.isascii()) or _is_encodable(value)
     if kind is int:
