@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from itertools import count
 from pathlib import Path
+from types import FrameType
 
 import httpx
 import pytest
@@ -147,6 +148,10 @@ async def messages(answer: httpx.Response) -> AsyncIterator[dict[str, str]]:
             message[name or "comment"] = value.strip()
 
 
+def unmoved(_number: int, _frame: FrameType | None) -> None:
+    """Takes the signal that the server passes on once it has stopped."""
+
+
 @pytest.fixture
 async def served(tmp_path: Path) -> AsyncIterator[Served]:
     async with on_memory(tmp_path) as house:
@@ -157,7 +162,7 @@ async def served(tmp_path: Path) -> AsyncIterator[Served]:
         server = uvicorn.Server(
             uvicorn.Config(app, log_config=None, lifespan="on", timeout_graceful_shutdown=15)
         )
-        before = signal.signal(signal.SIGTERM, lambda *_: None)
+        before = signal.signal(signal.SIGTERM, unmoved)
         done = asyncio.create_task(server.serve(sockets=[listening]))
         while not server.started:  # noqa: ASYNC110  # uvicorn has no event for this
             await asyncio.sleep(0)

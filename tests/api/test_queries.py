@@ -1,80 +1,20 @@
-"""Questions over HTTP: own or all, paged, as of a position, after one's own write, fields guarded."""
+"""Questions over HTTP: paged, as of a position, and after one's own write."""
 
-from collections.abc import AsyncIterator, Mapping
-from dataclasses import replace
+from collections.abc import AsyncIterator
 from pathlib import Path
 
-import httpx
 import pytest
 
-from adapters.clock import SystemClock
-from adapters.event_store.memory import MemoryEventLog
-from adapters.keys.master import MasterKey
-from adapters.policy.engine import CedarEngine
-from adapters.read_models.reading import ReadModels
-from api.bootstrap import PLATFORM, assemble, following, found_tenant
-from api.http.app import web_app
-from api.settings import Settings
-from api.worker import working
 from domain.kernel import Json
-from domain.tenants.commands import FoundTenant
-from tests.api.house import PAY, House, nothing_pending
+from tests.api.house import House, on_memory
+from tests.api.looking import answered, found, looked_at, refused
 from tests.postgres import Database
-
-PRIVATE: Mapping[str, Json] = {
-    **PAY,
-    "arguments": {
-        "type": "object",
-        "properties": {"to": {"type": "string"}, "amount": {"type": "integer"}},
-        "required": ["to", "amount"],
-        "additionalProperties": False,
-    },
-    "personal": [{"within": "arguments", "pointer": "/to", "subject": "arg:/to"}],
-}
 
 
 @pytest.fixture
 async def house(database: Database, tmp_path: Path) -> AsyncIterator[House]:
-    """A furnished application whose read models are in Postgres and follow its log in memory."""
-    clock, master = SystemClock(), MasterKey.fresh()
-    log, models = MemoryEventLog(clock, master_key=master), ReadModels(database.url("reader"))
-    bare = assemble(Settings(data_dir=tmp_path), log, CedarEngine(), master, clock, nothing_pending)
-    app = replace(bare, reading=models)
-    transport = httpx.ASGITransport(web_app(app), raise_app_exceptions=False)
-    await models.open()
-    async with (
-        following(app),
-        working(log, database.url("follower"), clock),
-        httpx.AsyncClient(transport=transport, base_url="http://here") as http,
-    ):
-        command = FoundTenant(name="Platform", zone="UTC", founder="root", founder_name="Root")
-        await found_tenant(app, PLATFORM, command, actor="root")
-        await app.desk.law.load()
-        house = House(app, http)
-        await house.furnish()
+    async with looked_at(database, tmp_path) as house:
         yield house
-    await models.close()
-
-
-async def found(house: House, path: str, *, as_: str = "ada", **query: Json) -> Json:
-    """The items of a list, asked for as of now."""
-    return (await answered(house, path, as_=as_, **query))["items"]
-
-
-async def answered(house: House, path: str, *, as_: str = "ada", **query: Json) -> Json:
-    head = await house.app.desk.log.head()
-    asked = str(httpx.URL(path, params={key.rstrip("_"): str(value) for key, value in query.items()}))
-    answer = await house.ask("GET", asked, as_=as_, headers={"Magistrate-Position": str(head)})
-    assert answer.is_success, answer.text
-    assert int(answer.headers["Magistrate-Position"]) >= head
-    return answer.json()
-
-
-async def refused(house: House, path: str, *, as_: str = "ada", **headers: str) -> tuple[int, str]:
-    answer = await house.ask(
-        "GET", path, as_=as_, headers={k.replace("_", "-"): v for k, v in headers.items()}
-    )
-    return answer.status_code, answer.json()["type"].removeprefix("/problems/")
 
 
 async def test_runs_are_listed_newest_first_with_how_their_calls_were_decided(house: House) -> None:
@@ -223,75 +163,6 @@ async def test_decisions_are_found_by_what_is_known_of_them(house: House) -> Non
     assert await calls(from_=early["at"], to=late["at"]) == ["c1"]
 
 
-async def test_everybody_sees_own_runs_and_only_who_is_entitled_sees_all(house: House) -> None:
-    await house.run("r1", as_="robot")
-    await house.pay(50, "c1")
-    for who, sees in (("robot", True), ("audie", True), ("olga", True), ("anna", False)):
-        assert bool(await found(house, "/v1/runs", as_=who)) is sees, who
-        assert bool(await found(house, "/v1/decisions", as_=who)) is sees, who
-    await found(house, "/v1/runs")
-    assert await refused(house, "/v1/runs/r1/timeline", as_="anna") == (404, "run-unknown")
-    assert await refused(house, "/v1/runs/none/timeline") == (404, "run-unknown")
-    assert await refused(house, "/v1/runs", as_="nobody") == (403, "forbidden")
-
-
-async def test_another_tenant_sees_nothing(house: House) -> None:
-    await house.found("other", "otto")
-    await house.run()
-    await found(house, "/v1/runs")
-    for path in ("/v1/runs", "/v1/decisions", "/v1/approvals"):
-        answer = await house.ask("GET", path, as_="otto", tenant="other")
-        assert answer.json()["items"] == []
-    answer = await house.ask("GET", "/v1/runs/r1/timeline", as_="otto", tenant="other")
-    assert answer.status_code == 404
-
-
-async def test_an_approval_waits_for_those_whose_voice_counts(house: House) -> None:
-    await house.run()
-    asked = await house.pay(500, "c1")
-    for who, waits in (("anna", True), ("bert", True), ("robot", False), ("audie", False)):
-        [one] = await found(house, "/v1/approvals", as_=who)
-        assert one["waits_for_you"] is waits, who
-        assert bool(await found(house, "/v1/approvals", as_=who, for_me=True)) is waits, who
-    then = await house.app.desk.log.head()
-    body = {"saw": asked["action_digest"]}
-    await house.done("POST", f"/v1/approvals/{asked['approval']['id']}/grant", body, as_="anna")
-    assert await found(house, "/v1/approvals", as_="bert") == []
-    [then_waiting] = await found(house, "/v1/approvals", as_="bert", as_of=then)
-    assert then_waiting["approval_id"] == asked["approval"]["id"]
-    assert [step["step"] for step in then_waiting["steps"]] == ["requested"]
-
-
-async def test_approvals_come_oldest_first_in_pages(house: House) -> None:
-    await house.run()
-    asked = [(await house.pay(500 + number, f"c{number}"))["approval"]["id"] for number in range(3)]
-    first = await answered(house, "/v1/approvals", limit=2)
-    rest = await answered(house, "/v1/approvals", limit=2, cursor=first["next"])
-    assert [one["approval_id"] for one in (*first["items"], *rest["items"])] == asked
-
-
-async def test_personal_fields_are_shown_to_those_it_concerns_and_marked_for_others(house: House) -> None:
-    changed = await house.ask("PUT", "/v1/tools/pay", PRIVATE, headers={"If-Match": '"1"'})
-    assert changed.is_success, changed.text
-    await house.run()
-    await house.pay(500, "c1")
-
-    async def arguments(who: str) -> str:
-        return str((await found(house, "/v1/runs/r1/timeline", as_=who))[1]["detail"]["arguments"]["to"])
-
-    assert {who: await arguments(who) for who in ("robot", "audie", "olga")} == {
-        "robot": "bob",
-        "audie": "bob",
-        "olga": "[sealed]",
-    }
-    shown = {who: (await found(house, "/v1/approvals", as_=who))[0]["arguments"] for who in ("anna", "olga")}
-    assert shown == {"anna": {"to": "bob", "amount": 500}, "olga": {"to": "[sealed]", "amount": 500}}
-    log = house.app.desk.log
-    assert isinstance(log, MemoryEventLog)
-    assert await log.erase("acme", "bob")
-    assert await arguments("audie") == "[erased]"
-
-
 async def test_who_asks_for_what_is_not_there_yet_is_told_to_come_back(
     house: House, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -314,8 +185,6 @@ async def test_a_position_header_that_is_no_number_is_refused(house: House) -> N
 
 
 async def test_without_a_database_questions_are_refused_and_decisions_go_on(tmp_path: Path) -> None:
-    from tests.api.house import on_memory  # noqa: PLC0415  # beside the fixture of the same name
-
     async with on_memory(tmp_path) as house:
         await house.furnish()
         await house.run()
