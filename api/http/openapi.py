@@ -82,8 +82,8 @@ def document(app: FastAPI) -> Document:
 
 
 def _hot_path() -> Document:
-    run_id = {"name": "run_id", "in": "path", "required": True}
-    run_id["schema"] = {"type": "string", "maxLength": 128, "pattern": ID}
+    schema = {"type": "string", "maxLength": 128, "pattern": ID}
+    run_id = {"name": "run_id", "in": "path", "required": True, "schema": schema}
     one = _operation("propose", "Decides a tool call and records the decision; a denial is an answer.")
     one |= {
         "parameters": [run_id],
