@@ -1,7 +1,8 @@
 """Canonical digests of JSON values: SHA-256 over their RFC 8785 form."""
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from typing import cast
 
 import orjson
 import rfc8785
@@ -34,16 +35,17 @@ def canonical(value: Json) -> bytes:
         if _is_simple(value):
             return orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
         return rfc8785.dumps(_plain(value))
-    except (rfc8785.CanonicalizationError, UnicodeEncodeError, RecursionError) as error:
-        raise NotCanonical from error
+    except (ValueError, TypeError, RecursionError):
+        # Their errors quote the value, so they are not passed on.
+        raise NotCanonical from None
 
 
 def _plain(value: Json) -> Json:
     """The same value with every mapping a dict and every sequence a list, which the encoders ask for."""
     if isinstance(value, Mapping):
-        return {key: _plain(member) for key, member in value.items()}  # pyright: ignore[reportUnknownVariableType] -- Json is Any
+        return {key: _plain(member) for key, member in cast("Mapping[Json, Json]", value).items()}
     if isinstance(value, list | tuple):
-        return [_plain(element) for element in value]  # pyright: ignore[reportUnknownVariableType] -- Json is Any
+        return [_plain(element) for element in cast("Sequence[Json]", value)]
     return value
 
 
@@ -53,7 +55,7 @@ def _is_simple(value: Json) -> bool:
     It differs in floats, in integers beyond 2^53, and in the order of keys outside the Basic
     Multilingual Plane (bytes instead of UTF-16 units); broken text is left to the strict encoder too.
     """
-    kind: type[object] = type(value)
+    kind = type(cast("object", value))
     if kind is str:
         return bool(value.isascii()) or _is_encodable(value)
     if kind is int:

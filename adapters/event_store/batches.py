@@ -83,7 +83,10 @@ def parameters(writes: Sequence[Write], law_names: frozenset[str], now: datetime
 
 def outcomes(writes: Sequence[Write], answer: Sequence[tuple[Any, ...]]) -> list[Outcome]:
     """What became of each command, from the rows that `event_log.append` returned."""
-    refused = {row[0]: _refusal(writes[row[0]], *row[1:]) for row in answer if row[0] >= 0}
+    refused: dict[int, Exception] = {}
+    for command, *why in answer:
+        if command >= 0:
+            refused[command] = _refusal(writes[int(command)], *why)
     head: int = next(row[3] for row in answer if row[0] < 0)
     return list(_outcomes(writes, refused, head))
 

@@ -24,7 +24,9 @@ async def follow(
     while True:
         try:
             head = await storage.head()
-            found = await storage.read(after, batch, upto=head, names=names) if head > after else ()
+            found: Sequence[Placed] = []
+            if head > after:
+                found = await storage.read(after, batch, upto=head, names=names)
         except LogUnavailable:
             await asyncio.sleep(pause)
             pause = min(pause * 2, LONGEST_PAUSE)

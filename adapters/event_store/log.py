@@ -144,7 +144,8 @@ class StoredEventLog:
                 self._states.mark_stale(append.stream)
                 continue
             before = self._states.get(append.stream)
-            subjects = draft.subjects[append.stream] | (before.subjects if before else frozenset())
+            earlier: frozenset[str] = before.subjects if before else frozenset()
+            subjects = earlier | draft.subjects[append.stream]
             version = append.after + len(append.events)
             known = Remembered(append.becomes, version, position, subjects)
             self._states.put(append.stream, known)

@@ -5,6 +5,7 @@ import re
 import secrets
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import cast
 
 import orjson
 from cryptography.exceptions import InvalidTag
@@ -86,12 +87,14 @@ def _opened(value: Json, pointer: str, place: Place, keys: Mapping[str, SubjectK
         case str():
             return _opened_text(value, pointer, place, keys)
         case dict():
+            members = cast("Mapping[str, Json]", value)
             return {
                 name: _opened(member, f"{pointer}/{_escaped(name)}", place, keys)
-                for name, member in value.items()  # pyright: ignore[reportUnknownVariableType] -- Json is Any
+                for name, member in members.items()
             }
         case list():
-            return [_opened(member, f"{pointer}/{i}", place, keys) for i, member in enumerate(value)]  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType] -- Json is Any
+            elements = cast("Sequence[Json]", value)
+            return [_opened(e, f"{pointer}/{index}", place, keys) for index, e in enumerate(elements)]
         case _:
             return value
 
@@ -114,19 +117,22 @@ def _escaped(name: str) -> str:
     return name.replace("~", "~0").replace("/", "~1")
 
 
-def _parent_of(body: Json, pointer: str) -> tuple[Json, str | int]:
+def _parent_of(body: Json, pointer: str) -> tuple[Json, Json]:
     """The object or list that holds what an RFC 6901 pointer names, and its key there; None for nothing."""
-    steps: Sequence[str] = [s.replace("~1", "/").replace("~0", "~") for s in pointer.split("/")[1:]]
     parent: Json = None
-    step: str | int = ""
+    key: Json = None
     found = body
-    for name in steps:
-        parent = found
-        if isinstance(parent, dict) and name in parent:
-            step = name
-        elif isinstance(parent, list) and name.isascii() and name.isdecimal() and int(name) < len(parent):  # pyright: ignore[reportUnknownArgumentType] -- Json is Any
-            step = int(name)
-        else:
-            return None, ""
-        found = parent[step]
-    return parent, step
+    for step in pointer.split("/")[1:]:
+        parent, key = found, _key_in(found, step.replace("~1", "/").replace("~0", "~"))
+        if key is None:
+            return None, None
+        found = parent[key]
+    return parent, key
+
+
+def _key_in(parent: Json, step: str) -> str | int | None:
+    if isinstance(parent, dict):
+        return step if step in parent else None
+    if isinstance(parent, list) and step.isascii() and step.isdecimal():
+        return int(step) if int(step) < len(cast("Sequence[Json]", parent)) else None
+    return None

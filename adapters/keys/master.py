@@ -4,7 +4,6 @@ import base64
 import binascii
 import hmac
 import secrets
-from functools import lru_cache
 from hashlib import sha256
 from pathlib import Path
 from typing import Self
@@ -33,7 +32,8 @@ class MasterKey:
     def __init__(self, key: bytes) -> None:
         if len(key) != SIZE:
             raise MasterKeyUnusable
-        self._derive = lru_cache(maxsize=None)(lambda label: _derived(key, label))
+        self._key = key
+        self._derived: dict[str, bytes] = {}
 
     @classmethod
     def from_text(cls, text: str) -> Self:
@@ -61,7 +61,10 @@ class MasterKey:
 
     def derive(self, label: str) -> bytes:
         """32 bytes for one purpose; another label gives an unrelated key."""
-        return self._derive(label)
+        if label not in self._derived:
+            info = f"magistrate:{label}".encode()
+            self._derived[label] = HKDF(SHA256(), SIZE, salt=None, info=info).derive(self._key)
+        return self._derived[label]
 
     def wrap(self, key: bytes) -> bytes:
         """A key in a form that may be stored."""
@@ -81,7 +84,3 @@ class MasterKey:
 
     def __repr__(self) -> str:
         return "MasterKey(...)"
-
-
-def _derived(key: bytes, label: str) -> bytes:
-    return HKDF(SHA256(), SIZE, salt=None, info=f"magistrate:{label}".encode()).derive(key)

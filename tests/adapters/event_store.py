@@ -1,6 +1,6 @@
 """A small domain of notes and rules, and logs to keep it in: what the event log's tests share."""
 
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -99,7 +99,7 @@ def postgres_log(
 
 
 @asynccontextmanager
-async def opened(log: StoredEventLog) -> AsyncIterator[StoredEventLog]:
+async def opened(log: StoredEventLog) -> AsyncGenerator[StoredEventLog]:
     await log.open()
     try:
         yield log

@@ -1,7 +1,7 @@
 """A TCP proxy between the log and its database that can lose answers, go deaf, or hang up."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from urllib.parse import urlsplit, urlunsplit
 
@@ -77,7 +77,7 @@ class Proxy:
 
 
 @asynccontextmanager
-async def proxied(url: str) -> AsyncIterator[Proxy]:
+async def proxied(url: str) -> AsyncGenerator[Proxy]:
     proxy = Proxy(url)
     await proxy.start()
     try:

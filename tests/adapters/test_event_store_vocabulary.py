@@ -46,7 +46,8 @@ def test_no_golden_file_is_left_without_its_word() -> None:
 
 def test_every_event_of_the_domain_has_one_name() -> None:
     def leaves(kind: type[Event]) -> set[type[Event]]:
-        return set().union(*map(leaves, kind.__subclasses__())) if kind.__subclasses__() else {kind}
+        found: set[type[Event]] = set()
+        return found.union(*map(leaves, kind.__subclasses__())) if kind.__subclasses__() else {kind}
 
     events = {event for event in leaves(Event) if event.__module__.startswith("domain.")}
     assert {word.event for word in VOCABULARY.words} == events

@@ -93,7 +93,7 @@ class Sampler:
             case "object":
                 keyed = schema.get("patternProperties") or {"": schema.get("additionalProperties", True)}
                 ((pattern, inner),) = keyed.items()
-                return {_text(pattern): self._value(inner if isinstance(inner, dict) else {})}
+                return {_text(pattern): self._value({} if inner is True else inner)}
             case _:
                 return {"any": ["json", 1, None]}
 
