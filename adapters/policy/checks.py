@@ -105,7 +105,7 @@ def _sample_faults(tool: ToolView) -> list[Place]:
     """Runs the expressions once; what a sample cannot know, like a missing field, passes."""
     args = sample_arguments(tool.arguments)
     try:
-        Expressions(tool.facts.derives).compute(
+        Expressions(tool.facts).compute(
             args, sample_facts(tool.facts, args), SAMPLE_RUN, _SAMPLE_NOW, _SAMPLE_ZONE
         )
     except DerivedFailed as no:

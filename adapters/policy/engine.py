@@ -97,7 +97,7 @@ class _Tool:
     def __init__(self, view: ToolView) -> None:
         self.view = view
         self.arguments = Arguments(view.arguments)
-        self.expressions = Expressions(view.facts.derives)
+        self.expressions = Expressions(view.facts)
         self.context = context_of(self.arguments.shape, view.facts)
 
 

@@ -4,14 +4,14 @@ import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import cast
 from zoneinfo import ZoneInfo
 
 import cel
 
 from adapters.policy.shapes import FACT_SHAPES, Shape, Unrepresentable, moment_of, written
+from adapters.policy.uses import BOUND, COMPREHENSION, derived_in, facts_in, only, plain
 from domain.facts.bounds import MAX_RECORDS
-from domain.facts.spec import Derived
+from domain.facts.spec import Derived, FactSpec
 from domain.kernel import Json
 
 VARIABLES = frozenset({"args", "facts", "run", "now", "derived"})
@@ -26,16 +26,6 @@ _NATIVE = frozenset(
         "getHours getMinutes getSeconds getMilliseconds all exists exists_one map filter",
     )
 )
-_COMPREHENSION = re.compile(r"\.\s*(?:all|exists|exists_one|map|filter)\s*\(")
-_BOUND = re.compile(_COMPREHENSION.pattern + r"\s*([A-Za-z_]\w*)\s*,")
-_LITERAL = re.compile(r'"(?:\\.|[^"\\])*"|\'(?:\\.|[^\'\\])*\'')
-_EXISTS = re.compile(r"\bhas\s*\(\s*facts\.(\w+)\s*\)")
-_DERIVED = re.compile(r"\bderived\.(\w+)")
-_FACT = re.compile(r"\bfacts\b(?:\.(\w+)(?:\.(\w+)\b(?!\s*\())?)?")
-
-
-class ExpressionInvalid(Exception):
-    """What is wrong with an expression before it ever runs."""
 
 
 class DerivedFailed(Exception):
@@ -53,23 +43,27 @@ class _Step:
     derived: Derived
     shape: Shape
     program: cel.Program
-    uses: tuple[str, ...]
+    uses: frozenset[str]
 
 
 class Expressions:
-    """The derived facts of one tool; raises DerivedFailed wrapping ExpressionInvalid where one is wrong."""
+    """The derived facts of one tool; raises DerivedFailed where an expression does not compile."""
 
-    def __init__(self, derives: Sequence[Derived]) -> None:
-        sources = [_LITERAL.sub('""', each.cel) for each in derives]
-        self._steps = tuple(
-            _Step(each, FACT_SHAPES[each.type], _compiled(each), _derived_in(source))
-            for each, source in zip(derives, sources, strict=True)
-        )
-        self._uses = {name for step in self._steps for name in step.program.variables()} & VARIABLES
-        self._facts = _looked_at(sources)
+    def __init__(self, spec: FactSpec) -> None:
+        sources = [plain(each.cel) for each in spec.derives]
+        steps: list[_Step] = []
+        for each, source in zip(spec.derives, sources, strict=True):
+            before = [step.derived.name for step in steps]
+            uses = frozenset(derived_in(source, before))
+            steps.append(_Step(each, FACT_SHAPES[each.type], _compiled(each), uses))
+        self._names = [step.derived.name for step in steps]
+        self._rounds = _rounds(steps)
+        self._uses = {name for step in steps for name in step.program.variables()} & VARIABLES
+        lists = frozenset(each.name for each in spec.points_at if each.each is not None)
+        self._facts = facts_in(sources, lists)
 
     def __bool__(self) -> bool:
-        return bool(self._steps)
+        return bool(self._names)
 
     def compute(
         self,
@@ -86,7 +80,7 @@ class Expressions:
             context.add_function(name, function)
         given: dict[str, Callable[[], Json]] = {
             "args": lambda: dict(args),
-            "facts": lambda: self._only_used(facts),
+            "facts": lambda: only(self._facts, facts),
             "run": lambda: dict(run),
             "now": lambda: now,
         }
@@ -94,29 +88,32 @@ class Expressions:
             if name in self._uses:
                 context.add_variable(name, value())
         values: dict[str, Json] = {}
-        for step in self._steps:
-            if step.uses:
-                context.add_variable("derived", {name: values[name] for name in step.uses if name in values})
-            value = _value(step, context, zone)
-            if value is not None:
-                values[step.derived.name] = value
-        return values
+        for steps in self._rounds:
+            used = frozenset[str]().union(*(step.uses for step in steps))
+            if used:
+                context.add_variable("derived", {name: values[name] for name in used if name in values})
+            for step in steps:
+                value = _value(step, context, zone)
+                if value is not None:
+                    values[step.derived.name] = value
+        return {name: values[name] for name in self._names if name in values}
 
-    def _only_used(self, facts: Mapping[str, Json]) -> dict[str, Json]:
-        """Only what the expressions look at: handing a value to CEL costs microseconds a node."""
-        if self._facts is None:
-            return dict(facts)
-        told: dict[str, Json] = {}
-        for name, fields in self._facts.items():
-            if name not in facts:
-                continue
-            fact = facts[name]
-            if fields is None or not isinstance(fact, dict):
-                told[name] = fact
-            else:
-                record = cast("dict[str, Json]", fact)
-                told[name] = {field: record[field] for field in fields if field in record}
-        return told
+
+def _rounds(steps: Sequence[_Step]) -> list[list[_Step]]:
+    """The steps in rounds, each needing only what earlier rounds gave.
+
+    A context that gets a new variable is built anew at its next use, at the price of all the variables
+    it holds: so few rounds, not a new `derived` for each step.
+    """
+    rounds: list[list[_Step]] = []
+    depth: dict[str, int] = {}
+    for step in steps:
+        level = max((depth[name] + 1 for name in step.uses), default=0)
+        depth[step.derived.name] = level
+        if level == len(rounds):
+            rounds.append([])
+        rounds[level].append(step)
+    return rounds
 
 
 def functions(zone: ZoneInfo) -> dict[str, Callable[..., Json]]:
@@ -169,36 +166,35 @@ def faults(derives: Sequence[Derived], names: Mapping[str, Iterable[str]]) -> li
     found: list[tuple[str, str]] = []
     known = {variable: set(members) for variable, members in names.items()} | {"derived": set[str]()}
     for derived in derives:
-        plain = _LITERAL.sub('""', derived.cel)
-        found.extend((derived.name, message) for message in _faults(derived, plain, known))
+        found.extend((derived.name, message) for message in _faults(derived, plain(derived.cel), known))
         known["derived"].add(derived.name)
     return found
 
 
-def _faults(derived: Derived, plain: str, known: Mapping[str, set[str]]) -> Iterable[str]:
+def _faults(derived: Derived, source: str, known: Mapping[str, set[str]]) -> Iterable[str]:
     try:
         program = _compiled(derived)
     except DerivedFailed as no:
         yield no.message
         return
-    for name in sorted(set(program.variables()) - VARIABLES - set(_BOUND.findall(plain))):
+    for name in sorted(set(program.variables()) - VARIABLES - set(BOUND.findall(source))):
         yield f"`{name}` is not known; expressions see args, facts, run, now and derived"
     for name in sorted(set(program.functions()) - _NATIVE - OWN):
         if name.isidentifier():
             yield f"there is no function `{name}`"
     for variable, members in known.items():
-        for name in sorted(set(re.findall(rf"(?<![\w.]){variable}\.(\w+)", plain)) - members):
+        for name in sorted(set(re.findall(rf"(?<![\w.]){variable}\.(\w+)", source)) - members):
             yield f"`{variable}.{name}` is not declared"
-    if _nesting(plain) > MAX_NESTING:
+    if _nesting(source) > MAX_NESTING:
         yield f"comprehensions are nested more than {MAX_NESTING} deep"
 
 
-def _nesting(plain: str) -> int:
+def _nesting(source: str) -> int:
     """How many comprehensions are open at once, at most."""
-    opened = {match.end() - 1 for match in _COMPREHENSION.finditer(plain)}
+    opened = {match.end() - 1 for match in COMPREHENSION.finditer(source)}
     stack: list[bool] = []
     deepest = 0
-    for index, character in enumerate(plain):
+    for index, character in enumerate(source):
         if character == "(":
             stack.append(index in opened)
             deepest = max(deepest, sum(stack))
@@ -229,25 +225,3 @@ def _value(step: _Step, context: cel.Context, zone: ZoneInfo) -> Json:
     except Unrepresentable as no:
         raise DerivedFailed(derived.name, no.message) from None
     return value
-
-
-def _derived_in(source: str) -> tuple[str, ...]:
-    return tuple(sorted(set(_DERIVED.findall(source))))
-
-
-def _looked_at(sources: Iterable[str]) -> dict[str, set[str] | None] | None:
-    """Which facts, and which fields of them, the expressions can reach; None where that cannot be told."""
-    found: dict[str, set[str] | None] = {}
-    for source in sources:
-        for name in _EXISTS.findall(source):
-            found.setdefault(name, set())
-        for match in _FACT.finditer(_EXISTS.sub("", source)):
-            name, field = match.groups()
-            if name is None:
-                return None
-            fields = found.setdefault(name, set())
-            if field is None:
-                found[name] = None
-            elif fields is not None:
-                fields.add(field)
-    return found
