@@ -83,6 +83,7 @@ class Expressions:
             "facts": lambda: only(self._facts, facts),
             "run": lambda: dict(run),
             "now": lambda: now,
+            "derived": dict,
         }
         for name, value in given.items():
             if name in self._uses:
