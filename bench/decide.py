@@ -2,16 +2,16 @@
 
 import asyncio
 import time
-from itertools import count, cycle
+from itertools import cycle
 
 from adapters.clock import SystemClock
 from adapters.event_store.postgres import PostgresEventLog
 from adapters.keys.master import MasterKey
 from application.desk import Desk
-from application.tool_calls.propose import Proposal, propose
+from application.tool_calls.propose import propose
 from bench.databases import throw_away
 from bench.measure import Row, median_of, quantile, reaching
-from bench.world import CALLER, TOOL, desk_on, settle_in, start_run, why
+from bench.world import CALLER, desk_on, next_call, settle_in, start_run, why
 
 CALLERS, ROUNDS, SECONDS = 64, 5, 2.0
 RUNS = 16 * CALLERS
@@ -49,9 +49,6 @@ async def measure() -> list[Row]:
     ]
 
 
-_numbers = count()
-
-
 async def _round(desk: Desk, seconds: float) -> tuple[float, float]:
     until, waits = time.monotonic() + seconds, list[float]()
     context = why(desk)
@@ -59,10 +56,7 @@ async def _round(desk: Desk, seconds: float) -> tuple[float, float]:
     async def caller(first: int) -> None:
         own = cycle(f"r-{run}" for run in range(first, RUNS, CALLERS))
         while (started := time.monotonic()) < until:
-            number = next(_numbers)
-            arguments = {"order": f"o-{number}", "amount": number % 120}
-            proposal = Proposal(next(own), f"c-{number}", TOOL, arguments)
-            await propose(desk, CALLER, proposal, context)
+            await propose(desk, CALLER, next_call(next(own)), context)
             waits.append(time.monotonic() - started)
 
     started = time.monotonic()

@@ -23,7 +23,7 @@ from application.desk import Desk
 from application.tool_calls.propose import Proposal, propose
 from bench.databases import Database, throw_away
 from bench.measure import Row, median_of, quantile, reaching
-from bench.world import CALLER, TOOL, desk_on, settle_in, start_run, why
+from bench.world import CALLER, desk_on, settle_in, start_run, why
 from projections.decisions import decisions
 
 RUNS, CALLS = 64, 16_000
@@ -94,7 +94,7 @@ async def _decide(desk: Desk, calls: int) -> None:
 
 
 def _proposal(number: int, call_id: str) -> Proposal:
-    return Proposal(f"run-{number % RUNS}", call_id, TOOL, {"order": "o-1", "amount": 40})
+    return Proposal(f"run-{number % RUNS}", call_id, "read_order", {"order_id": f"B-{call_id}"})
 
 
 async def _follow_from_zero(grounds: Grounds) -> float:

@@ -1,6 +1,9 @@
-"""A small world to decide in: a tenant, an agent, a tool, twenty policies, and as many runs as callers."""
+"""The example fleet's clerk at work: its tools, its policies, and the calls it makes."""
 
+import json
 from datetime import timedelta
+from itertools import count
+from pathlib import Path
 
 from adapters.clock import SystemClock
 from adapters.digests import JsonDigests
@@ -13,6 +16,9 @@ from application.law import LawBook
 from application.lines import Lines
 from application.ports import Context, EventLog, StreamId
 from application.registries import activate_policies, draft_policies, keep_tool
+from application.tool_calls.execute import settle
+from application.tool_calls.outcomes import Outcome, Status
+from application.tool_calls.propose import Proposal, propose
 from domain.agents.agent import agents
 from domain.agents.commands import RegisterAgent
 from domain.kernel import Role, instant
@@ -23,36 +29,11 @@ from domain.tenants.tenant import tenants
 from domain.tools.commands import RegisterTool
 from domain.tools.registration import Registration
 
-TENANT, AGENT, TOOL = "acme", "clerk", "refund"
+TENANT, AGENT, ORDER = "acme", "clerk", "B-1041"
+FLEET = Path(__file__).parent.parent / "examples" / "fleet"
 CALLER = Caller(TENANT, AGENT, frozenset({Role.AGENT}))
 
-
-def policies() -> str:
-    """Twenty policies on one tool: one permits, nineteen forbid something else."""
-    forbidden = "\n".join(
-        f'@id("ceiling-{n}") @reason("No refund above {1000 + n} for a run labelled x{n}.")\n'
-        f'forbid(principal, action == Action::"{TOOL}", resource)\n'
-        f'when {{ context.args.amount > {1000 + n} && context.run.labels.contains("x{n}") }};'
-        for n in range(19)
-    )
-    permitted = (
-        f'@id("small") permit(principal, action == Action::"{TOOL}", resource)\n'
-        "when { context.args.amount <= 100 };"
-    )
-    return f"{permitted}\n{forbidden}\n"
-
-
-def registration() -> Registration:
-    """A refund of an order."""
-    return Registration(
-        description="Pays money back for an order.",
-        arguments={
-            "type": "object",
-            "properties": {"order": {"type": "string"}, "amount": {"type": "integer"}},
-            "required": ["order", "amount"],
-            "additionalProperties": False,
-        },
-    )
+_numbers = count()
 
 
 async def desk_on(log: EventLog) -> tuple[Desk, Handler]:
@@ -65,35 +46,55 @@ async def desk_on(log: EventLog) -> tuple[Desk, Handler]:
 
 
 async def settle_in(desk: Desk, handler: Handler) -> None:
-    """Founds the tenant, registers its agent and tool, and puts the policies in force."""
+    """Founds the tenant, registers the clerk and the fleet's tools, and puts the fleet's policies in force."""
     context = why(desk)
     found = FoundTenant(name="Acme", zone="UTC", founder="ada", founder_name="Ada")
     await handler.handle(tenants, StreamId(TENANT, tenants.category, TENANT), found, context)
     register = RegisterAgent(discipline="support", model="any", owner="ada")
     await handler.handle(agents, StreamId(TENANT, agents.category, AGENT), register, context)
     await desk.law.refresh(TENANT)
-    await keep_tool(desk, handler, TENANT, TOOL, RegisterTool(registration=registration()), context)
-    await desk.law.refresh(TENANT)
-    digest, _ = await draft_policies(desk, handler, TENANT, policies(), "", context)
+    for tool in json.loads((FLEET / "tools.json").read_text()):
+        name = tool.pop("name")
+        registration = Registration.model_validate_json(json.dumps(tool))
+        await keep_tool(desk, handler, TENANT, name, RegisterTool(registration=registration), context)
+        await desk.law.refresh(TENANT)
+    policies = (FLEET / "policies.cedar").read_text()
+    digest, _ = await draft_policies(desk, handler, TENANT, policies, "", context)
     await desk.law.refresh(TENANT)
     await activate_policies(desk, handler, TENANT, digest, context)
     await desk.law.refresh(TENANT)
 
 
 async def start_run(desk: Desk, handler: Handler, run_id: str) -> None:
-    """One live run of the agent."""
+    """A live run of the clerk that has read the order it is about."""
+    context = why(desk)
     start = StartRun(
         run_id=run_id,
         agent_id=AGENT,
         principal=AGENT,
         on_behalf_of=None,
         subject=None,
-        purpose="",
+        purpose="Answer a customer",
         mode="live",
         started_at=instant(desk.clock.now()),
         salt=desk.clock.salt(),
     )
-    await handler.handle(runs, StreamId(TENANT, runs.category, run_id), start, why(desk))
+    await handler.handle(runs, StreamId(TENANT, runs.category, run_id), start, context)
+    await propose(desk, CALLER, Proposal(run_id, "look", "read_order", {"order_id": ORDER}), context)
+    order = {"order_id": ORDER, "paid_cents": 9_000, "refunded_cents": 0, "state": "delivered"}
+    await settle(desk, CALLER, run_id, "look", Outcome(Status.CONFIRMED, order), context)
+
+
+def next_call(run_id: str) -> Proposal:
+    """One of the clerk's calls, never the same twice: a look, a search, a note, or a refund."""
+    number = next(_numbers)
+    tool, arguments = (
+        ("read_order", {"order_id": f"B-{number}"}),
+        ("search_tickets", {"words": f"parcel {number}"}),
+        ("add_note", {"ticket_id": f"T-{number}", "text": "Asked the courier where the parcel is."}),
+        ("refund", {"order_id": ORDER, "amount_cents": 1 + number % 12_000}),
+    )[number % 4]
+    return Proposal(run_id, f"c-{number}", tool, arguments)
 
 
 def why(desk: Desk) -> Context:
