@@ -166,6 +166,7 @@ class ThreeWorkers(RuleBasedStateMachine):
         self.chance = Random(0)  # noqa: S311 -- the order of meetings is no secret
         self.loop = self.new_loop()
         self.model = Model()
+        self.used_up: set[str] = set()
 
     def new_loop(self) -> asyncio.AbstractEventLoop:
         return SwiftLoop()
@@ -199,6 +200,7 @@ class ThreeWorkers(RuleBasedStateMachine):
         self.loop.run_until_complete(self._all_at_once(asked))
 
     async def _all_at_once(self, asked: list[Request]) -> None:
+        self.used_up = {name for name, standing in self.model.approvals.items() if standing == "consumed"}
         answers = await asyncio.gather(*(self._answer(request) for request in asked))
         await self._read_on()
         for request, answer in zip(asked, answers, strict=True):
@@ -236,6 +238,7 @@ class ThreeWorkers(RuleBasedStateMachine):
                 assert call.action == (request.tool, request.n)
                 released = call.first is Verdict.ASK and answer.verdict is Verdict.ALLOW
                 assert answer.verdict is call.first or released
+                assert released or call.approval not in self.used_up, "what was released before is allowed"
                 assert not released or self.model.approvals[call.approval or ""] == "consumed"
                 assert answer.position <= self.model.position
             case CallIdReused():
