@@ -101,8 +101,11 @@ async def say_yes(
         return _handled(consented)
 
     response = await asks.command(act, lambda handled: _told(approval_id, handled.state))
+    if not told:
+        return response
     # Under a key the answer is the one that was kept: the voice. What came of it is at the call's address.
-    return _with_release(response, told[-1]) if told and asks.key_text is None else response
+    kept = await desk.log.answered(key) if (key := asks.key()) is not None else None
+    return answered(*kept) if kept is not None else _with_release(response, told[-1])
 
 
 @router.post("/{approval_id}/reject", **describes(ApprovalTold, takes=Rejection))

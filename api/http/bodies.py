@@ -96,7 +96,8 @@ async def no_body(request: Request) -> None:
 
 def parse(model: type[B], body: bytes) -> B:
     """A validated body. Raises MalformedBody, BodyTooDeep, RequestInvalid with a pointer for each error."""
-    check_depth(body, lambda: decode(body))
+    value = decode(body)  # stricter than pydantic, which takes NaN for JSON
+    check_depth(body, lambda: value)
     try:
         return model.model_validate_json(body)
     except ValidationError as error:
@@ -107,10 +108,12 @@ def parse(model: type[B], body: bytes) -> B:
 
 
 def decode(body: bytes) -> Json:
-    """Any JSON value; raises MalformedBody."""
+    """Any JSON value. Raises MalformedBody, and BodyTooDeep where not even the parser goes down so far."""
     try:
         return orjson.loads(body)
     except orjson.JSONDecodeError as error:
+        if "depth limit" in str(error):
+            raise BodyTooDeep(limit=DEEPEST) from None
         raise MalformedBody(reason=str(error)) from None
 
 

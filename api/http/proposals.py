@@ -6,9 +6,9 @@ from datetime import datetime
 from typing import Annotated, Any, TypeVar
 
 import msgspec
-import orjson
 
 from api.http.bodies import check_depth
+from api.http.bodies import decode as decode_any
 from api.http.rejections import MalformedBody, RequestInvalid
 from application.ports import Clock
 from application.tool_calls.propose import Proposal
@@ -75,7 +75,7 @@ def is_id(text: str) -> bool:
 
 
 def _read(decoder: "msgspec.json.Decoder[T]", body: bytes) -> T:
-    check_depth(body, lambda: orjson.loads(body))
+    check_depth(body, lambda: decode_any(body))
     try:
         return decoder.decode(body)
     except msgspec.ValidationError as error:
