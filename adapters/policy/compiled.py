@@ -13,7 +13,7 @@ from adapters.policy.cedar import Answer, ask, entities, policy_set
 from adapters.policy.reach import looked_at
 from adapters.policy.schema import AGENT, CALL, TOOL, groups_of
 from adapters.policy.shapes import Record, pruned, written
-from adapters.policy.texts import Policy
+from adapters.policy.texts import MAX_REASON, Policy
 from application.policy import Ask, Determined, Question, Ruling, ToolView
 from domain.kernel import Json, Verdict
 
@@ -38,12 +38,11 @@ class Compiled:
         self._entities: LRUCache[object, cedarpy.Entities] = LRUCache(AGENTS_KEPT)
         self.context = pruned(context, looked_at(policy.body for policy in applicable))
 
-    def rule(self, question: Question, context: Mapping[str, Json]) -> Ruling:
+    def rule(self, question: Question, context: Mapping[str, Json], zone: ZoneInfo) -> Ruling:
         """What the policies say; `context` is the values behind `self.context`.
 
         Raises Unrepresentable where the context does not have the declared shape.
         """
-        zone = ZoneInfo(question.zone)
         told = orjson.dumps(written(self.context, context, zone)).decode()
         request: dict[str, Json] = {
             "principal": {"type": "Agent", "id": question.agent_id},
@@ -103,7 +102,7 @@ class Compiled:
 def denied(effect: str, *grounds: tuple[str, str]) -> Ruling:
     """A denial for reasons of the engine's own."""
     determined = tuple(
-        Determined(policy=policy, effect=effect, reason=why) for policy, why in sorted(grounds)
+        Determined(policy=policy, effect=effect, reason=why[:MAX_REASON]) for policy, why in sorted(grounds)
     )
     return Ruling(verdict=Verdict.DENY, determined=determined, asks=(), evidence={})
 

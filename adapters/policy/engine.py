@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from importlib.metadata import version
 from typing import Final, cast
-from zoneinfo import ZoneInfo
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from cachetools import LRUCache
 
@@ -106,8 +106,11 @@ def _ruled(tool: _Tool, compiled: Compiled, question: Question) -> Ruling:
     run = _run(question)
     derived: dict[str, Json] = {}
     try:
+        zone = ZoneInfo(question.zone)
+    except (ValueError, OSError, ZoneInfoNotFoundError):
+        return denied("error", (ENGINE, f"There is no time zone {question.zone}."))
+    try:
         if tool.expressions:
-            zone = ZoneInfo(question.zone)
             derived = tool.expressions.compute(question.arguments, facts, run, question.now, zone)
         context = {
             "args": question.arguments,
@@ -117,7 +120,7 @@ def _ruled(tool: _Tool, compiled: Compiled, question: Question) -> Ruling:
             "now": question.now,
             "on_behalf_of": question.on_behalf_of,
         }
-        ruling = compiled.rule(question, context)
+        ruling = compiled.rule(question, context, zone)
     except DerivedFailed as no:
         return denied("error", (f"derived.{no.name}", f"{no.name} could not be computed: {no.message}"))
     except Unrepresentable as no:

@@ -19,6 +19,7 @@ RESERVED: Final = frozenset({LABELS, "default", "arguments", "facts", "engine", 
 
 MAX_TEXT: Final = 1_000_000
 MAX_QUORUM: Final = 20
+MAX_REASON: Final = 1_000
 MAX_EXPIRY: Final = 30 * 86_400
 DEFAULT_EXPIRY: Final = "24h"
 _SECONDS: Final = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
@@ -86,17 +87,18 @@ def parsed(text: str) -> list[Policy]:
 def _statements(text: str) -> Iterator[tuple[int, str]]:
     """Each statement with the line it begins in: a fault in one must not hide those in others."""
     begin: int | None = None
+    line, counted = 1, 0
     for match in _SKIPPED.finditer(text):
-        token = match.group()
-        if token.startswith("//"):
+        if match.group().startswith("//"):
             continue
         if begin is None:
             begin = match.start()
-        if token == ";":  # noqa: S105 - the end of a statement
-            yield text.count("\n", 0, begin) + 1, text[begin : match.end()]
+            line, counted = line + text.count("\n", counted, begin), begin
+        if match.group() == ";":
+            yield line, text[begin : match.end()]
             begin = None
     if begin is not None:
-        yield text.count("\n", 0, begin) + 1, text[begin:]
+        yield line, text[begin:]
 
 
 def _policy(statement: str, line: int) -> Policy:
@@ -114,6 +116,8 @@ def _policy(statement: str, line: int) -> Policy:
         raise _fault("", line, 'has no @id("…"), by which decisions would name it')
     if _ID.fullmatch(name) is None or name in RESERVED or name.startswith("derived."):
         raise _fault(name, line, "has an id that is reserved or not a plain name")
+    if len(annotations.get("reason") or "") > MAX_REASON:
+        raise _fault(name, line, f"has a @reason of more than {MAX_REASON} characters")
     consent = _consent(name, line, str(body["effect"]), annotations)
     return Policy(
         id=name,

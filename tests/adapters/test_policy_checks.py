@@ -80,6 +80,7 @@ def test_a_semicolon_in_a_string_or_comment_ends_no_policy() -> None:
         ('@id("a") @ask("x") @expires("0m") forbid(principal, action, resource);', "a", "@expires"),
         ('@id("a") @ask("x") @expires("31d") forbid(principal, action, resource);', "a", "@expires"),
         ('@id("a") @ask("x") @expires("soon") forbid(principal, action, resource);', "a", "@expires"),
+        (f'@id("a") @reason("{"x" * 1001}") permit(principal, action, resource);', "a", "@reason"),
         ('@id("a") @quorum("2") forbid(principal, action, resource);', "a", "no @ask"),
         ('@id("a") permit(principal == ?principal, action, resource);', "", "template"),
         (forbid("a", "context.nope"), "a", "`nope`"),

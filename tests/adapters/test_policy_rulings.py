@@ -236,6 +236,11 @@ def test_an_agent_whose_team_changed_is_another_to_the_policy() -> None:
     assert engine.rule(text, question()).verdict is Verdict.ALLOW
 
 
+@pytest.mark.parametrize("zone", ["Mars/Olympus", "", "../etc"])
+def test_a_time_zone_that_does_not_exist_denies(zone: str) -> None:
+    assert grounds(ruled(PERMIT, zone=zone)) == [("engine", "error")]
+
+
 def test_a_text_that_does_not_parse_denies() -> None:
     assert grounds(ruled("permit(")) == [("policy-set", "error")]
 
