@@ -25,12 +25,20 @@ def followers(log: EventLog, follower_url: str, clock: Clock) -> Sequence[Follow
     return [Follower(LiveModel(model), log, follower_url, clock) for model in READ_MODELS.values()]
 
 
+def collect_seldom() -> None:
+    """Spares a process that has started the pauses, of 100 ms each, of looking through all it holds.
+
+    What is there by now stays, and events that pass through are freed without the collector's help.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 100)
+
+
 @asynccontextmanager
 async def working(log: EventLog, follower_url: str, clock: Clock) -> AsyncGenerator[Sequence[Follower]]:
     """Inside, the followers run; what each is at can be read from its `standing`."""
-    # What is there by now stays: looking through it again and again would cost pauses of 100 ms.
-    gc.collect()
-    gc.freeze()
+    collect_seldom()
     team = followers(log, follower_url, clock)
     running = [asyncio.create_task(follower.run()) for follower in team]
     try:

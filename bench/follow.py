@@ -4,7 +4,6 @@ The follower runs in a process of its own, as under `magistrate work`.
 """
 
 import asyncio
-import gc
 import multiprocessing
 from collections.abc import AsyncGenerator, Generator
 from contextlib import asynccontextmanager, contextmanager
@@ -19,14 +18,15 @@ from adapters.event_store.postgres import PostgresEventLog
 from adapters.followers.follower import Follower
 from adapters.keys.master import MasterKey
 from adapters.read_models.live import LiveModel
+from api.worker import collect_seldom
 from application.desk import Desk
-from application.tool_calls.propose import Proposal, propose
+from application.tool_calls.propose import propose
 from bench.databases import Database, throw_away
 from bench.measure import Row, median_of, quantile, reaching
-from bench.world import CALLER, desk_on, settle_in, start_run, why
+from bench.world import CALLER, desk_on, next_call, settle_in, start_run, why
 from projections.decisions import decisions
 
-RUNS, CALLS = 64, 16_000
+RUNS, CALLERS, CALLS = 512, 64, 14_000
 ROUNDS = 3
 RATE, SECONDS = 1_000, 6
 LAG_BOUND = 100.0
@@ -55,10 +55,9 @@ async def measure() -> list[Row]:
     async with _grounds() as grounds:
         await _decide(grounds.desk, CALLS)
         speeds = [await _follow_from_zero(grounds) for _ in range(ROUNDS)]
-        gc.collect()
-        gc.freeze()  # what we measure with must not pause
+        collect_seldom()  # what we measure with must not pause
         with _following(grounds.database):
-            lags = [await _lag(grounds, number) for number in range(ROUNDS)]
+            lags = [await _lag(grounds) for _ in range(ROUNDS)]
     p99s = [quantile(lag, 0.99) * 1000 for lag in lags]
     value = median_of(p99s)
     unit = f"ms p99 at {RATE:,} decisions/s"
@@ -86,15 +85,11 @@ async def _grounds() -> AsyncGenerator[Grounds]:
 
 
 async def _decide(desk: Desk, calls: int) -> None:
-    async def one_run(number: int) -> None:
-        for call in range(calls // RUNS):
-            await propose(desk, CALLER, _proposal(number, f"warm-{call}"), why(desk))
+    async def caller(first: int) -> None:
+        for call in range(first, calls, CALLERS):
+            await propose(desk, CALLER, next_call(f"run-{call % RUNS}"), why(desk))
 
-    await asyncio.gather(*(one_run(number) for number in range(RUNS)))
-
-
-def _proposal(number: int, call_id: str) -> Proposal:
-    return Proposal(f"run-{number % RUNS}", call_id, "read_order", {"order_id": f"B-{call_id}"})
+    await asyncio.gather(*(caller(number) for number in range(CALLERS)))
 
 
 async def _follow_from_zero(grounds: Grounds) -> float:
@@ -114,15 +109,13 @@ async def _follow_from_zero(grounds: Grounds) -> float:
         return (head - begun) / (perf_counter() - at)
 
 
-async def _lag(grounds: Grounds, number: int) -> list[float]:
+async def _lag(grounds: Grounds) -> list[float]:
     """Seconds from each decision's answer until the audit trail shows it, at a steady rate."""
     waiting: list[tuple[int, float]] = []
     lags: list[float] = []
 
     async def one(call: int) -> None:
-        answer = await propose(
-            grounds.desk, CALLER, _proposal(call, f"lag-{number}-{call}"), why(grounds.desk)
-        )
+        answer = await propose(grounds.desk, CALLER, next_call(f"run-{call % RUNS}"), why(grounds.desk))
         waiting.append((answer.position, perf_counter()))
 
     while await grounds.position() < await grounds.log.head():  # noqa: ASYNC110  # it is another process
@@ -159,7 +152,7 @@ def _work(writer: str, follower: str) -> None:
         clock = SystemClock()
         log = PostgresEventLog(writer, follower, clock, MasterKey.fresh())  # opens nothing that is sealed
         await log.open()
-        gc.freeze()
+        collect_seldom()
         await Follower(LiveModel(decisions), log, follower, clock).run()
 
     asyncio.run(work())
