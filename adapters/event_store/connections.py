@@ -114,7 +114,7 @@ BAD_INPUT = ("22", "23", "54")
 
 def is_bad_input(error: psycopg.Error) -> bool:
     """Whether the same command would fail again on a healthy database."""
-    return (error.sqlstate or "").startswith(BAD_INPUT)
+    return isinstance(error, psycopg.DataError) or (error.sqlstate or "").startswith(BAD_INPUT)
 
 
 def is_overload(error: psycopg.Error) -> bool:

@@ -5,7 +5,7 @@ from collections.abc import AsyncGenerator, Sequence
 
 from adapters.event_store.envelope import Placed
 from adapters.event_store.storage import Storage
-from application.ports import LogUnavailable
+from application.ports import LogBusy, LogUnavailable
 
 POLL_SECONDS = 1.0
 FIRST_PAUSE, LONGEST_PAUSE = 0.05, 1.0
@@ -27,7 +27,7 @@ async def follow(
             found: Sequence[Placed] = []
             if head > after:
                 found = await storage.read(after, batch, upto=head, names=names)
-        except LogUnavailable:
+        except (LogUnavailable, LogBusy):
             await asyncio.sleep(pause)
             pause = min(pause * 2, LONGEST_PAUSE)
             continue

@@ -73,16 +73,25 @@ class StoredEventLog:
         known = self._states.get(stream)
         if known is not None and not fresh and not known.stale:
             return Known(known.state, known.version, known.position, cached=True)
+        erasures = self._states.erasures
         if known is None:
-            known = await self._snapshots.newest(decider, stream) or NOTHING
-        tail = await self._storage.stream(stream, known.version)
+            known, tail = await self._history(decider, stream)
+        else:
+            tail = await self._storage.stream(stream, known.version)
         keys = await self._keyring.for_reading(stream.tenant, key_ids(p.envelope.state for p in tail))
         now = self._folded(decider, known, tail, keys)
         if now.version:
-            self._states.put(stream, now)
+            self._states.put(stream, now, erasures)
         if self._snapshots.is_due(known.version, now.version):
             self._snapshots.take_soon(decider, stream, now)
         return Known(now.state, now.version, now.position)
+
+    async def _history(self, decider: AnyDecider, stream: StreamId) -> tuple[Remembered, Sequence[Placed]]:
+        kept, tail = await self._storage.history(stream, decider.fold)
+        known = self._snapshots.opened(decider, stream, kept)
+        if kept is not None and known is None:
+            tail = await self._storage.stream(stream, 0)
+        return known or NOTHING, tail
 
     def _folded(
         self, decider: AnyDecider, known: Remembered, tail: Sequence[Placed], keys: dict[str, SubjectKey]
@@ -104,6 +113,7 @@ class StoredEventLog:
         answer: Answer | None = None,
     ) -> int:
         _check(appends)
+        erasures = self._states.erasures
         kept = self._kept(key, answer)
         for attempt in range(KEY_TRIES):
             draft = await self._drafter.draft(appends, context, kept, look=attempt > 0)
@@ -117,7 +127,7 @@ class StoredEventLog:
                 raise
             else:
                 self._keyring.written(draft.ring)
-                self._remember(appends, first, draft)
+                self._remember(appends, first, draft, erasures)
                 return first + len(draft.write.events) - 1
         raise LogBusy(retry_after=1)
 
@@ -134,7 +144,7 @@ class StoredEventLog:
             expires_at=self._clock.now() + self._answers_kept,
         )
 
-    def _remember(self, appends: Sequence[Append], first: int, draft: Draft) -> None:
+    def _remember(self, appends: Sequence[Append], first: int, draft: Draft, erasures: int) -> None:
         position = first - 1
         for append in appends:
             position += len(append.events)
@@ -148,7 +158,7 @@ class StoredEventLog:
             subjects = earlier | draft.subjects[append.stream]
             version = append.after + len(append.events)
             known = Remembered(append.becomes, version, position, subjects)
-            self._states.put(append.stream, known)
+            self._states.put(append.stream, known, erasures)
             decider = self._deciders.get(append.stream.category)
             if decider is not None and self._snapshots.is_due(append.after, version):
                 self._snapshots.take_soon(decider, append.stream, known)
@@ -210,7 +220,7 @@ class StoredEventLog:
 
     async def verify_snapshot(self, decider: Decider[C, S, E], stream: StreamId) -> bool | None:
         """Whether the newest snapshot says what its events say; None if there is no usable one."""
-        kept = await self._snapshots.newest(decider, stream)
+        kept = self._snapshots.opened(decider, stream, await self._storage.newest_snapshot(stream))
         if kept is None:
             return None
         history = [p for p in await self._storage.stream(stream, 0) if _version(p) <= kept.version]

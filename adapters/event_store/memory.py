@@ -173,6 +173,12 @@ class MemoryStorage:
             del self._snapshots[stream]
         return len(living)
 
+    async def history(self, stream: StreamId, fold: int) -> tuple[StoredSnapshot | None, Sequence[Placed]]:
+        kept = self._snapshots.get(str(stream))
+        if kept is None or kept.fold != fold:
+            return None, await self.stream(stream, 0)
+        return kept, await self.stream(stream, kept.version)
+
     async def newest_snapshot(self, stream: StreamId) -> StoredSnapshot | None:
         return self._snapshots.get(str(stream))
 

@@ -20,6 +20,8 @@ Connection: TypeAlias = AsyncConnection[tuple[Any, ...]]
 Statement: TypeAlias = tuple[LiteralString, Sequence[Any]]
 Rows: TypeAlias = Sequence[tuple[Any, ...]]
 
+MOMENT: LiteralString = "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY"
+
 
 class Pool:
     """Runs short statements; raises LogUnavailable and LogBusy, never an error that quotes values."""
@@ -47,22 +49,28 @@ class Pool:
 
     async def rows(self, query: LiteralString, given: Sequence[Any]) -> Rows:
         """The rows of one statement, seen with the rights of the pool's role alone."""
-        return (await self._run([(query, given)], None))[0]
+        return (await self._run([(query, given)], together=False))[0]
 
-    async def rows_of(self, tenant: str, *statements: Statement) -> Sequence[Rows]:
-        """The rows of some statements in one transaction that sees this tenant's rows and no others."""
-        return await self._run(statements, tenant)
+    async def rows_of(self, tenant: str, *statements: Statement, at_once: bool = False) -> Sequence[Rows]:
+        """The rows of some statements in one transaction that sees this tenant's rows and no others.
 
-    async def _run(self, statements: Sequence[Statement], tenant: str | None) -> Sequence[Rows]:
+        `at_once` says that they only read, and must all see the same moment.
+        """
+        first: Statement = ("SELECT set_config('magistrate.tenants', %s, true)", [tenant])
+        if at_once:
+            return (await self._run([(MOMENT, []), first, *statements], together=True))[2:]
+        return (await self._run([first, *statements], together=True))[1:]
+
+    async def _run(self, statements: Sequence[Statement], *, together: bool) -> Sequence[Rows]:
         # After a restart of the server every pooled connection is broken once.
         for left in range(self._size, -1, -1):
             try:
                 async with self._pool.connection() as connection:
                     try:
                         with hung_up_after(self._patience.answer, connection):
-                            if tenant is None:
-                                return [await _rows(connection, *statements[0])]
-                            return await _rows_of(connection, tenant, statements)
+                            if together:
+                                return await _transaction(connection, statements)
+                            return [await _rows(connection, *statements[0])]
                     except psycopg.OperationalError as error:
                         if not connection.broken or not left:
                             raise _told(error) from None
@@ -79,11 +87,10 @@ async def _rows(connection: Connection, query: LiteralString, given: Sequence[An
         return await cursor.fetchall() if cursor.description else [(cursor.rowcount,)]
 
 
-async def _rows_of(connection: Connection, tenant: str, statements: Sequence[Statement]) -> Sequence[Rows]:
-    """One round trip: the setting, the statements and the commit travel together."""
+async def _transaction(connection: Connection, statements: Sequence[Statement]) -> Sequence[Rows]:
+    """One round trip: all statements and the commit travel together."""
     cursors = [connection.cursor(binary=True) for _ in statements]
     async with connection.pipeline(), connection.transaction():
-        await connection.execute("SELECT set_config('magistrate.tenants', %s, true)", [tenant], prepare=True)
         for cursor, (query, given) in zip(cursors, statements, strict=True):
             await cursor.execute(query, given, prepare=True)
     return [await c.fetchall() if c.description else [(c.rowcount,)] for c in cursors]

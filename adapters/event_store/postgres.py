@@ -8,7 +8,7 @@ from adapters.event_store.connections import Patience
 from adapters.event_store.envelope import Envelope, Placed
 from adapters.event_store.listening import Listener
 from adapters.event_store.log import StoredEventLog
-from adapters.event_store.pools import Pool
+from adapters.event_store.pools import Pool, Rows
 from adapters.event_store.storage import StoredSnapshot, WrappedKey
 from adapters.event_store.vocabulary import VOCABULARY, Vocabulary
 from adapters.event_store.writer import MOST_WAITING, GroupWriter
@@ -22,6 +22,12 @@ EVENTS: LiteralString = (
 )
 KEYS: LiteralString = "SELECT tenant, subject, key_id::text, wrapped FROM event_log.subject_keys"
 
+SNAPSHOT: LiteralString = "SELECT version, fold, subjects, bytes FROM event_log.snapshots WHERE stream = %s"
+BEHIND: LiteralString = (
+    "WITH kept AS (SELECT version FROM event_log.snapshots WHERE stream = %s AND fold = %s) "  # noqa: S608 -- constants
+    + EVENTS
+    + " WHERE stream = %s AND version > coalesce((SELECT kept.version FROM kept), 0) ORDER BY version"
+)
 DESTROY_KEYS: LiteralString = (
     "UPDATE event_log.subject_keys SET wrapped = NULL, destroyed_at = %s"
     " WHERE tenant = %s AND subject = %s AND destroyed_at IS NULL"
@@ -175,14 +181,16 @@ class PostgresStorage:
         )
         return int(destroyed[0][0])
 
-    async def newest_snapshot(self, stream: StreamId) -> StoredSnapshot | None:
-        query: LiteralString = (
-            "SELECT version, fold, subjects, bytes FROM event_log.snapshots WHERE stream = %s"
+    async def history(self, stream: StreamId, fold: int) -> tuple[StoredSnapshot | None, Sequence[Placed]]:
+        given = [str(stream), fold]
+        snapshots, rows = await self._tenants.rows_of(
+            stream.tenant, (f"{SNAPSHOT} AND fold = %s", given), (BEHIND, [*given, str(stream)]), at_once=True
         )
-        (rows,) = await self._tenants.rows_of(stream.tenant, (query, [str(stream)]))
-        for version, fold, subjects, data in rows:
-            return StoredSnapshot(version, fold, tuple(subjects), data)
-        return None
+        return _snapshot(snapshots), [placed(row) for row in rows]
+
+    async def newest_snapshot(self, stream: StreamId) -> StoredSnapshot | None:
+        (rows,) = await self._tenants.rows_of(stream.tenant, (SNAPSHOT, [str(stream)]))
+        return _snapshot(rows)
 
     async def keep_snapshot(self, stream: StreamId, snapshot: StoredSnapshot) -> None:
         tenant, subjects = stream.tenant, list(snapshot.subjects)
@@ -193,6 +201,12 @@ class PostgresStorage:
             (LOCK_KEYS, [tenant, subjects]),
             (KEEP_SNAPSHOT, [*kept, tenant, subjects]),
         )
+
+
+def _snapshot(rows: Rows) -> StoredSnapshot | None:
+    for version, fold, subjects, data in rows:
+        return StoredSnapshot(version, fold, tuple(subjects), data)
+    return None
 
 
 def events_query(

@@ -58,9 +58,8 @@ class Snapshots:
         kept = StoredSnapshot(known.version, decider.fold, tuple(sorted(known.subjects)), data)
         await self._storage.keep_snapshot(stream, kept)
 
-    async def newest(self, decider: AnyDecider, stream: StreamId) -> Remembered | None:
-        """What the newest snapshot says; None if there is none, or it is of another fold, or not genuine."""
-        kept = await self._storage.newest_snapshot(stream)
+    def opened(self, decider: AnyDecider, stream: StreamId, kept: StoredSnapshot | None) -> Remembered | None:
+        """What a snapshot says; None if there is none, or it is of another fold, or not genuine."""
         if kept is None or kept.fold != decider.fold:
             return None
         try:

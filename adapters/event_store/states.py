@@ -29,13 +29,17 @@ class States:
 
     def __init__(self, size: int) -> None:
         self._states = LRUCache[StreamId, Remembered](size)
+        self.erasures = 0
+        """How often data subjects were forgotten; a state that was read before the last time is not kept."""
 
     def get(self, stream: StreamId) -> Remembered | None:
         """What is remembered of a stream."""
         return self._states.get(stream)
 
-    def put(self, stream: StreamId, known: Remembered) -> None:
-        """Remember a state, unless a newer one is already there."""
+    def put(self, stream: StreamId, known: Remembered, erasures: int) -> None:
+        """Remember a state, unless a newer one is there, or somebody was erased while it was read."""
+        if erasures != self.erasures:
+            return
         there = self._states.get(stream)
         if there is None or there.stale or there.version <= known.version:
             self._states[stream] = known
@@ -52,6 +56,7 @@ class States:
 
     def forget(self, tenant: str, subject: str) -> None:
         """Forget every state of a tenant that tells of a data subject."""
+        self.erasures += 1
         told = [
             stream
             for stream, known in self._states.items()

@@ -89,6 +89,10 @@ class Storage(Protocol):
         """Destroy a subject's keys and the snapshots that tell of it; how many keys there were."""
         ...
 
+    async def history(self, stream: StreamId, fold: int) -> tuple[StoredSnapshot | None, Sequence[Placed]]:
+        """The newest snapshot of a stream, if it is of this fold, and the events behind it (else all)."""
+        ...
+
     async def newest_snapshot(self, stream: StreamId) -> StoredSnapshot | None:
         """The newest snapshot of a stream."""
         ...

@@ -5,6 +5,7 @@ It lives on one event loop, beside its callers: there is no thread to hand work 
 
 import asyncio
 import logging
+import struct
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -53,6 +54,7 @@ class Waiting:
     write: Write
     done: asyncio.Future[int]
     tries: int = 0
+    answered: bool = False
 
     def settle(self, outcome: Outcome) -> None:
         """Tell the caller, if it is still there."""
@@ -170,7 +172,7 @@ class GroupWriter:
         try:
             results = await self._send(writes)
         except psycopg.Error as error:
-            if self._connection.is_alive:
+            if isinstance(error, psycopg.DataError) or self._connection.is_alive:
                 await self._explain(commands, error)
             else:
                 await self._recover(commands)
@@ -183,7 +185,10 @@ class GroupWriter:
                 batch.deferred = [waiting for waiting in batch.deferred if waiting not in lost]
 
     async def _send(self, writes: Sequence[Write]) -> list[Outcome]:
-        given = parameters(writes, self._law_names, self._clock.now())
+        try:
+            given = parameters(writes, self._law_names, self._clock.now())
+        except (ValueError, TypeError, struct.error):
+            raise psycopg.DataError("a value has no binary form") from None
         connection = await self._connection.get()
         with hung_up_after(self._patience.answer, connection):
             async with connection.cursor(binary=True) as cursor:
@@ -232,5 +237,7 @@ class GroupWriter:
 
     def _answer(self, commands: Sequence[Waiting], results: Sequence[Outcome]) -> None:
         for waiting, outcome in zip(commands, results, strict=True):
-            self._events_waiting -= len(waiting.write.events)
-            waiting.settle(outcome)
+            if not waiting.answered:
+                waiting.answered = True
+                self._events_waiting -= len(waiting.write.events)
+                waiting.settle(outcome)

@@ -7,6 +7,7 @@ import pytest
 
 from adapters.event_store.envelope import Placed
 from adapters.event_store.log import StoredEventLog
+from adapters.event_store.sealing import key_ids
 from adapters.event_store.snapshots import EVERY
 from adapters.event_store.storage import StoredSnapshot
 from adapters.event_store.writes import Write
@@ -88,18 +89,27 @@ async def test_a_snapshot_is_read_with_the_tail_behind_it(log: StoredEventLog) -
     await snapshot_of(log)
     await log.record([note("last", after=EVERY)], WHY)
     await forget_states(log)
-    read: list[int] = []
-    original = log._storage.stream
-
-    async def spying(stream: StreamId, after: int) -> Sequence[Placed]:
-        read.append(after)
-        return await original(stream, after)
-
-    log._storage.stream = spying  # type: ignore[method-assign]
+    _, tail = await log._storage.history(stream(), notes.fold)
+    assert len(tail) == 1
     known = await log.recall(notes, stream())
-    assert read == [EVERY]
     assert known.state == Notebook((*range(EVERY), "last"))
     assert (known.version, known.position) == (EVERY + 1, EVERY + 1)
+
+
+async def test_a_state_that_was_read_during_an_erasure_is_not_remembered(log: StoredEventLog) -> None:
+    await log.record([about("jo", "jo's")], WHY)
+    original = log._storage.history
+
+    async def erasing(stream: StreamId, fold: int) -> tuple[StoredSnapshot | None, Sequence[Placed]]:
+        found = await original(stream, fold)
+        keys = await log._keyring.for_reading("acme", key_ids(p.envelope.state for p in found[1]))
+        await log.erase("acme", "jo")
+        log._keyring._by_id.update(keys)
+        return found
+
+    log._storage.history = erasing  # type: ignore[method-assign]
+    await log.recall(notes, stream())
+    assert log._states.get(stream()) is None
 
 
 async def test_a_snapshot_that_was_changed_or_moved_is_passed_over(log: StoredEventLog) -> None:
