@@ -53,16 +53,20 @@ class Model:
     approvals: dict[str, str] = field(default_factory=dict[str, str])
     law: int = 0
     position: int = 0
+    """The log's head before the story begins, then that of the event read last."""
+    tenant_position: int = 0
     versions: Counter[str] = field(default_factory=Counter[str])
     owed: type[Event] | None = None
     """The event that must follow at once, because it belongs to the same append."""
 
     def apply(self, recorded: Recorded) -> None:
         stream, event = recorded.stream, recorded.event
-        assert recorded.position == recorded.tenant_position == self.position + 1, "positions are contiguous"
+        assert recorded.position == self.position + 1, "positions are contiguous"
+        assert recorded.tenant_position == self.tenant_position + 1, "a tenant's own positions too"
         assert recorded.version == self.versions[str(stream)] + 1, "versions are contiguous"
         assert self.owed is None or isinstance(event, self.owed), "what is one append stands side by side"
-        self.position, self.owed = recorded.position, None
+        self.position, self.tenant_position = recorded.position, recorded.tenant_position
+        self.owed = None
         self.versions[str(stream)] += 1
         match stream.category:
             case "run":

@@ -1,6 +1,7 @@
 """Random commands from three workers at once leave a log as if everything happened one after another."""
 
 import asyncio
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from random import Random
 
@@ -25,19 +26,20 @@ from tests.application.doubles import allow, deny
 from tests.application.interleaved import Hesitating
 from tests.application.one_after_another import Model
 from tests.application.swift import SwiftLoop
-from tests.application.world import Worker, World, blank, caller, founded
+from tests.application.world import Worker, World, blank, founded
 
 WORKERS = 3
 
 
 @dataclass(frozen=True)
-class Request:
+class Request(ABC):
     """Something that one of the workers is asked."""
 
     by: int
 
+    @abstractmethod
     async def ask(self, world: World, worker: Worker, model: Model) -> object:
-        raise NotImplementedError
+        """The answer."""
 
 
 @dataclass(frozen=True)
@@ -49,7 +51,7 @@ class Propose(Request):
     who: str
 
     async def ask(self, world: World, worker: Worker, model: Model) -> object:
-        operator = caller("gate") if self.who == "gate" else caller("hal", Role.OPERATOR)
+        operator = world.caller("gate") if self.who == "gate" else world.caller("hal", Role.OPERATOR)
         return await world.propose(self.call, self.tool, run=self.run, who=operator, by=worker, n=self.n)
 
 
@@ -91,7 +93,9 @@ class Drive(Request):
 
     async def ask(self, world: World, worker: Worker, model: Model) -> object:
         context = world.context()
-        return await drive_run(worker.desk, worker.handler, caller("gate"), self.run, self.command, context)
+        return await drive_run(
+            worker.desk, worker.handler, world.caller("gate"), self.run, self.command, context
+        )
 
 
 @dataclass(frozen=True)
@@ -158,7 +162,8 @@ requests = st.one_of(*[proposals] * 5, *[grants] * 3, *[dispatches] * 2, *[outco
 class ThreeWorkers(RuleBasedStateMachine):
     """Requests are made all at once, and what was recorded and answered is checked.
 
-    `new_loop` and `world` say over which log: override them to run the same over another.
+    `new_loop` and `world` say over which log: override them to run the same over another. A world over a log
+    that lasts has a `name` of its own each time, and nobody else writes to that log meanwhile.
     """
 
     def __init__(self) -> None:
@@ -183,7 +188,9 @@ class ThreeWorkers(RuleBasedStateMachine):
         self.loop.run_until_complete(self._begin())
 
     async def _begin(self) -> None:
-        self.known = await founded(await self.world())
+        world = await self.world()
+        self.model = Model(position=await world.log_for_one_more().head())
+        self.known = await founded(world)
         self.known.policy.rules["once"] = lambda q: deny(q) if q.run.identical_done else allow(q)
         await self.known.tenant(
             AddMember(principal="hal", display_name="Hal"), GrantRole(principal="hal", role=Role.OPERATOR)

@@ -1,7 +1,7 @@
 """A founded tenant with people, an agent, tools and a policy, served by any number of workers."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from adapters.clock import FixedClock
@@ -65,6 +65,8 @@ class World:
     clock: FixedClock
     policy: ScriptedPolicy
     log_for_one_more: Callable[[], EventLog]
+    name: str = TENANT
+    """The tenant's; stories over one lasting log each have a tenant of their own."""
     workers: list[Worker] = field(default_factory=list[Worker])
 
     def hire(self) -> Worker:
@@ -92,40 +94,44 @@ class World:
     def log(self) -> EventLog:
         return self.first.desk.log
 
+    def caller(self, who: str, *more: Role) -> Caller:
+        """A member as the guard at the door would hand it in."""
+        return replace(caller(who, *more), tenant=self.name)
+
     def context(self, actor: str = "gate") -> Context:
         return Context(actor=actor, at=self.clock.now(), correlation_id="story")
 
     async def tenant(self, *commands: TenantCommand, by: Worker | None = None) -> None:
         for command in commands:
-            stream = StreamId(TENANT, tenants.category, TENANT)
+            stream = StreamId(self.name, tenants.category, self.name)
             await (by or self.first).handler.handle(tenants, stream, command, self.context("ada"))
 
     async def agent(self, name: str, *commands: AgentCommand, by: Worker | None = None) -> None:
         for command in commands:
-            stream = StreamId(TENANT, agents.category, name)
+            stream = StreamId(self.name, agents.category, name)
             await (by or self.first).handler.handle(agents, stream, command, self.context("ada"))
 
     async def tool(self, name: str, *commands: ToolCommand, by: Worker | None = None) -> None:
         for command in commands:
-            stream = StreamId(TENANT, tools.category, name)
+            stream = StreamId(self.name, tools.category, name)
             await (by or self.first).handler.handle(tools, stream, command, self.context("ada"))
 
     async def register(self, name: str, registration: Registration, by: Worker | None = None) -> None:
         worker = by or self.first
         command = RegisterTool(registration=registration)
-        await keep_tool(worker.desk, worker.handler, TENANT, name, command, self.context("ada"))
+        await keep_tool(worker.desk, worker.handler, self.name, name, command, self.context("ada"))
 
     async def activate(self, text: str, by: Worker | None = None) -> str:
         worker = by or self.first
         context = self.context("ada")
-        digest, _ = await draft_policies(worker.desk, worker.handler, TENANT, text, "", context)
-        await activate_policies(worker.desk, worker.handler, TENANT, digest, context)
+        digest, _ = await draft_policies(worker.desk, worker.handler, self.name, text, "", context)
+        await activate_policies(worker.desk, worker.handler, self.name, digest, context)
         return digest
 
     async def start(self, run: str = "r1", by: Worker | None = None, **beginning: object) -> Handled[Run]:
         worker = by or self.first
         begun = Beginning(run_id=run, **{"agent_id": "a1", **beginning})  # type: ignore[arg-type]
-        return await start_run(worker.desk, worker.handler, caller("gate"), begun, self.context())
+        return await start_run(worker.desk, worker.handler, self.caller("gate"), begun, self.context())
 
     async def propose(
         self,
@@ -139,19 +145,21 @@ class World:
         **arguments: Json,
     ) -> Decided:
         proposal = Proposal(run, call, tool, arguments, at)
-        return await propose((by or self.first).desk, who or caller("gate"), proposal, self.context())
+        return await propose((by or self.first).desk, who or self.caller("gate"), proposal, self.context())
 
     async def grant(
         self, approval: str | None, saw: str, who: str = "bob", by: Worker | None = None
     ) -> Consented:
         assert approval is not None
         worker = by or self.first
-        return await grant(worker.desk, worker.handler, caller(who), approval, saw, "", self.context(who))
+        return await grant(
+            worker.desk, worker.handler, self.caller(who), approval, saw, "", self.context(who)
+        )
 
     async def dispatch(
         self, call: str = "c1", *, who: Caller | None = None, by: Worker | None = None
     ) -> Settled:
-        return await dispatch((by or self.first).desk, who or caller("gate"), "r1", call, self.context())
+        return await dispatch((by or self.first).desk, who or self.caller("gate"), "r1", call, self.context())
 
     async def settle(
         self,
@@ -165,28 +173,28 @@ class World:
     ) -> Settled:
         outcome = Outcome(status, output, "what went wrong", source)
         return await settle(
-            (by or self.first).desk, who or caller("gate"), "r1", call, outcome, self.context()
+            (by or self.first).desk, who or self.caller("gate"), "r1", call, outcome, self.context()
         )
 
     async def run(self, run: str = "r1") -> Run:
-        known = await self.log.recall(runs, StreamId(TENANT, runs.category, run), fresh=True)
+        known = await self.log.recall(runs, StreamId(self.name, runs.category, run), fresh=True)
         assert known.state is not None
         return known.state
 
     async def told(self, run: str = "r1") -> list[RunEvent]:
         """The run's history."""
-        recorded = await self.log.stream(StreamId(TENANT, runs.category, run))
+        recorded = await self.log.stream(StreamId(self.name, runs.category, run))
         return [each.event for each in recorded]  # type: ignore[misc]
 
     async def consents(self, approval: str | None) -> list[ApprovalEvent]:
         """The approval's history."""
         assert approval is not None
-        recorded = await self.log.stream(StreamId(TENANT, approvals.category, approval))
+        recorded = await self.log.stream(StreamId(self.name, approvals.category, approval))
         return [each.event for each in recorded]  # type: ignore[misc]
 
 
 def caller(who: str, *more: Role) -> Caller:
-    """A member as the guard at the door would hand it in."""
+    """A member of the usual tenant."""
     role = WHO.get(who, Role.AGENT)
     return Caller(TENANT, who, frozenset({role, *more}))
 
