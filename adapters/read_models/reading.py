@@ -50,14 +50,20 @@ class View:
     _tables: Mapping[str, sql.Identifier]
 
     async def rows(
-        self, query: LiteralString, where: Sequence[LiteralString], values: Mapping[str, object]
+        self,
+        query: LiteralString,
+        where: Sequence[LiteralString],
+        values: Mapping[str, object],
+        *,
+        source: LiteralString = "",
     ) -> Sequence[Row]:
-        """Rows of a query that names tables as in {runs}, and where its conditions go as {where}.
+        """Rows of a query that names tables as in {runs}, and its {source} and conditions {where}.
 
         All of the conditions must hold; %(tenant)s and %(as_of)s are given.
         """
         conditions = sql.SQL(" AND ").join(sql.SQL(one).format(**self._tables) for one in where)
-        text = sql.SQL(query).format(where=conditions, **self._tables)
+        origin = sql.SQL(source).format(**self._tables)
+        text = sql.SQL(query).format(where=conditions, source=origin, **self._tables)
         given = {"tenant": self.tenant, "as_of": self.as_of, **values}
         found = await self._connection.execute(text, given)
         return await found.fetchall()

@@ -43,7 +43,8 @@ def paused_and_ended() -> History:
 async def test_what_held_before_ends_where_its_successor_begins(database: Database, batch: int) -> None:
     await fill(database, runs, paused_and_ended().recorded, batch=batch)
     held = everything(
-        database, "SELECT standing, valid_from, valid_to FROM read_models.run_standings_v1 ORDER BY valid_from"
+        database,
+        "SELECT standing, valid_from, valid_to FROM read_models.run_standings_v1 ORDER BY valid_from",
     )
     assert [tuple(row.values()) for row in held] == [
         ("active", 1, 2),

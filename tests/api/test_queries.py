@@ -158,6 +158,8 @@ async def test_decisions_are_found_by_what_is_known_of_them(house: House) -> Non
     assert await calls(policy="small-payments") == ["c1"]
     assert await calls(tool="pay", agent_id="robot") == ["c2", "c1"]
     assert await calls(tool="look") == []
+    assert await calls(tool="pay", policy="never-so-much", agent_id="robot", verdict="deny") == ["c2"]
+    assert await calls(tool="look", policy="never-so-much") == []
     assert await calls(to=late["at"]) == ["c1"]
     assert await calls(from_=late["at"]) == ["c2"]
     assert await calls(from_=early["at"], to=late["at"]) == ["c1"]
