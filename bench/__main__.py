@@ -34,7 +34,8 @@ def machine() -> str:
     """What the figures were measured on, in one line."""
     return (
         f"{os.cpu_count()} cores, {platform.system()} {platform.machine()}, "
-        f"Python {platform.python_version()}, PostgreSQL 18 on the same cores, fsync and synchronous_commit on; medians of interleaved rounds"
+        f"Python {platform.python_version()}, PostgreSQL 18 on the same cores, "
+        "fsync and synchronous_commit on; medians of interleaved rounds"
     )
 
 
