@@ -9,7 +9,9 @@ import pytest
 from adapters.clock import FixedClock
 from adapters.event_store.memory import MemoryEventLog
 from adapters.read_models.live import LiveModel, RebuildNeeded
+from adapters.read_models.reading import ReadModels
 from adapters.read_models.rebuild import RebuildDiffers, RebuildRunning, rebuild
+from adapters.read_models.run_list import RunsAsked, list_runs
 from application.ports import Append, Context, StreamId
 from domain.kernel import Event, Verdict
 from domain.runs.events import RunCompleted, RunPaused, RunResumed
@@ -222,3 +224,30 @@ async def test_readers_of_the_old_generation_do_not_hold_up_the_switch(database:
     assert everything(database, "SELECT to_regclass('read_models.runs_v1') IS NULL AS gone") == [
         {"gone": True}
     ]
+
+
+async def test_questions_are_answered_alike_all_through_rebuilds(database: Database) -> None:
+    log = await some_history(8)
+    await fill(database, runs, await log.read(0, 10_000))
+    models = ReadModels(database.url("reader"))
+    await models.open()
+
+    async def ask() -> list[object]:
+        found, _ = await models.read(runs, "acme", lambda view: list_runs(view, RunsAsked(limit=200)))
+        return [{**row} for row in found]
+
+    first = await ask()
+    assert first
+
+    async def rebuild_often() -> None:
+        for _ in range(5):
+            await rebuild(database.url("follower"), log, runs)
+
+    rebuilding = asyncio.create_task(rebuild_often())
+    answers = 0
+    while not rebuilding.done():
+        assert await ask() == first
+        answers += 1
+    await rebuilding
+    await models.close()
+    assert answers > 5
