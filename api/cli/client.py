@@ -15,7 +15,7 @@ from domain.kernel import Json
 
 TIMEOUT = httpx.Timeout(30.0, connect=5.0)
 PATIENCE = 30.0
-"""Seconds for which a busy or restarting server is asked again."""
+"""Seconds for which a busy or restarting server is asked again, once it was reached at all."""
 
 BUSY = frozenset({429, 503})
 
@@ -59,6 +59,7 @@ class Client:
         limits = httpx.Limits(max_connections=callers, max_keepalive_connections=callers)
         self._http = httpx.AsyncClient(base_url=address, timeout=TIMEOUT, limits=limits, trust_env=False)
         self._address, self._token, self._patience = address, token, patience
+        self._reached = False
 
     @property
     def principal(self) -> str:
@@ -86,8 +87,8 @@ class Client:
     async def _send(
         self, method: str, path: str, body: Json, query: Mapping[str, str | int], headers: Mapping[str, str]
     ) -> Answered:
-        deadline = asyncio.get_running_loop().time() + self._patience
-        pause = 0.1
+        loop = asyncio.get_running_loop()
+        began, pause = loop.time(), 0.1
         while True:
             try:
                 response = await self._http.request(
@@ -98,10 +99,11 @@ class Client:
                     headers={**headers, "Authorization": f"Bearer {self._token()}"},
                 )
             except httpx.TransportError as error:
-                if asyncio.get_running_loop().time() + pause > deadline:
+                if not self._reached or loop.time() + pause > began + self._patience:
                     raise Unreachable(f"{self._address} does not answer ({type(error).__name__})") from None
             else:
-                if response.status_code not in BUSY or asyncio.get_running_loop().time() + pause > deadline:
+                self._reached = True
+                if response.status_code not in BUSY or loop.time() + pause > began + self._patience:
                     return _answered(response)
                 pause = max(pause, _retry_after(response))
             await asyncio.sleep(min(pause, 5.0))

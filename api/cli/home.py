@@ -115,7 +115,7 @@ class Home:
         fresh.replace(self.directory / name)
 
 
-def client_of(*, tenant: str | None = None, callers: int = 1, patience: float = 0.0) -> Client:
+def client_of(*, tenant: str | None = None, callers: int = 1) -> Client:
     """A client as the environment says, else of this machine's own server with a token of its own.
 
     Raises Failure where neither is there.
@@ -124,14 +124,14 @@ def client_of(*, tenant: str | None = None, callers: int = 1, patience: float = 
     home = Home.here()
     address = given_address or home.address() or f"http://{home.settings.host}:{home.settings.port}"
     if given_token and tenant is None:
-        return Client(address, lambda: given_token, callers=callers, patience=patience)
+        return Client(address, lambda: given_token, callers=callers)
     if given_address and not (home.directory / KEY_FILE).exists() and home.settings.hs256_secret is None:
         raise Failure(f"{URL} is set but {TOKEN} is not", "Get a token there, and set it.")
     first = home.first_tenant()
     whose = tenant or first.tenant
     own = home.token(whose, first.admin, lifetime=OWN_LIFETIME)  # fails here rather than at the first request
     tokens = _Renewed(home, whose, first.admin, own)
-    return Client(address, tokens.now, callers=callers, patience=patience)
+    return Client(address, tokens.now, callers=callers)
 
 
 class _Renewed:

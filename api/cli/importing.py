@@ -21,7 +21,7 @@ from rich.progress import (
 )
 
 from api.cli import registering
-from api.cli.client import Client
+from api.cli.client import Client, Unreachable
 from api.cli.failures import Failure, tell
 from api.cli.home import client_of
 from api.cli.output import console, money, styled, table, write_json
@@ -82,10 +82,17 @@ def carry_out(order: Order, *, as_json: bool) -> None:
     for path in order.files:
         if not path.is_file():
             raise typer.BadParameter(f"there is no file {path}", param_hint="FILES")
-    unreadable = [one for one in _read(order) if isinstance(one, Unreadable)]
+    found = list(_read(order))
+    unreadable = [one for one in found if isinstance(one, Unreadable)]
     for one in unreadable:
         tell(str(one))
-    outcome = Outcome(asyncio.run(_import(order, show=not as_json)), unreadable)
+    transcripts = [one for one in found if isinstance(one, Transcript)]
+    try:
+        outcome = Outcome(asyncio.run(_import(order, transcripts, show=not as_json)), unreadable)
+    except Unreachable as error:
+        raise Failure(
+            str(error), "Start it with `magistrate up`, then repeat the import: it goes on where it was."
+        ) from None
     if as_json:
         write_json(_document(outcome))
     else:
@@ -96,10 +103,9 @@ def carry_out(order: Order, *, as_json: bool) -> None:
         raise typer.Exit(1)
 
 
-async def _import(order: Order, *, show: bool) -> list[Imported]:
+async def _import(order: Order, transcripts: Sequence[Transcript], *, show: bool) -> list[Imported]:
     at = order.at.replace(tzinfo=order.at.tzinfo or UTC) if order.at else None
     plan = Plan(agent=order.agent, at=at, batch=order.batch, callers=order.callers)
-    transcripts = [one for one in _read(order) if isinstance(one, Transcript)]
     async with client_of(tenant=order.tenant, callers=order.callers) as client:
         await _register(client, order, sorted({plan.agent_of(one) for one in transcripts}))
         with _progress(show=show) as progress:
@@ -148,7 +154,7 @@ def _progress(*, show: bool) -> Progress:
         TimeElapsedColumn(),
         console=Console(file=sys.stderr),
         transient=True,
-        disable=not show,
+        disable=not (show and sys.stderr.isatty()),
     )
 
 

@@ -19,6 +19,7 @@ from api.bootstrap import (
     database_url,
     following,
     found_tenant,
+    kept,
     tenant_stream,
     wired,
 )
@@ -55,8 +56,9 @@ async def machine(home: Home, first: FirstTenant, *, zone: str = "UTC") -> Async
         own_or_given(home.settings, last_to_leave=True) as settings,
     ):
         bring_up_to_date(database_url(settings), master_key(settings))
-        async with wired(settings) as app:
+        async with kept(home.settings), wired(settings) as app:
             await _found(app, first, zone)
+            await app.desk.law.load()  # so that the very first request finds it
             log, clock = app.desk.log, app.desk.clock
             async with working(log, follower_url(settings), clock), _serving(app, listening) as running:
                 yield running

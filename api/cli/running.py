@@ -4,7 +4,7 @@ import asyncio
 import signal
 import sys
 from collections.abc import Sequence
-from contextlib import AbstractAsyncContextManager
+from contextlib import AbstractAsyncContextManager, suppress
 from dataclasses import asdict
 from functools import partial
 
@@ -94,7 +94,8 @@ def serve(*, port: int | None, as_json: bool) -> None:
         where = f"{settings.host}:{settings.port}" if settings.port else f"a free port of {settings.host}"
         tell(f"Serving on {where} with {settings.workers} worker(s). Ctrl-C stops it.")
     try:
-        server.serve(settings)
+        with suppress(KeyboardInterrupt):  # passed on after an orderly stop
+            server.serve(settings)
     except OSError as error:
         raise Failure(
             f"cannot listen on {settings.host}:{settings.port}: {error.strerror}",

@@ -71,9 +71,9 @@ def surroundings(**environment: str) -> dict[str, str]:
     return {**clean, "COLUMNS": "200", "NO_COLOR": "1", **environment}
 
 
-def start(directory: Path, *words: str) -> Served:
+def start(directory: Path, *words: str, **settings: str) -> Served:
     """Starts `magistrate up` and waits until it says where it serves."""
-    environment = {"MAGISTRATE_DATA_DIR": str(directory)}
+    environment = {**settings, "MAGISTRATE_DATA_DIR": str(directory)}
     process = subprocess.Popen(
         [MAGISTRATE, "up", "--port", "0", "--json", *words],
         env=surroundings(**environment),

@@ -1,12 +1,12 @@
 """The command line: what it says when it cannot, what it never shows, and how fast it answers."""
 
 import json
+import resource
 import shutil
 import signal
 import stat
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -41,11 +41,15 @@ def test_help_teaches_every_command() -> None:
 
 
 def test_help_takes_no_half_second() -> None:
+    def spent() -> float:
+        used = resource.getrusage(resource.RUSAGE_CHILDREN)
+        return used.ru_utime + used.ru_stime
+
     took: list[float] = []
     for _ in range(3):
-        began = time.monotonic()
+        before = spent()  # of the processor, so that busy neighbours do not count
         assert magistrate("--help").returncode == 0
-        took.append(time.monotonic() - began)
+        took.append(spent() - before)
     assert min(took) < 0.5
 
 
@@ -74,7 +78,7 @@ def test_what_is_not_understood_exits_with_two(words: tuple[str, ...], nowhere: 
     assert "Traceback" not in done.stderr
 
 
-@pytest.mark.parametrize("words", [("runs",), ("show", "r1"), ("token",)])
+@pytest.mark.parametrize("words", [("runs",), ("show", "r1"), ("token",), ("import", __file__)])
 def test_without_a_server_it_says_how_to_start_one(words: tuple[str, ...], nowhere: dict[str, str]) -> None:
     done = said(*words, **nowhere)
     assert done.returncode == 1

@@ -155,7 +155,7 @@ def test_what_never_comes_before_policy_is_told_apart(
 def test_an_import_that_was_killed_goes_on_where_it_was(
     up: Served, fleet: Mapping[str, Any], tmp_path: Path
 ) -> None:
-    path = written(tmp_path, *(transcript(12) for _ in range(30)))
+    path = written(tmp_path, *(transcript(12) for _ in range(16)))
     words = [MAGISTRATE, "import", path, "--batch", "killed", "--json"]
     first = subprocess.Popen(words, env=surroundings(**up.environment), stdout=subprocess.DEVNULL)
     known = len(runs(up))
@@ -165,7 +165,7 @@ def test_an_import_that_was_killed_goes_on_where_it_was(
     first.kill()
     first.wait()
     again = imported(up, path, "--batch", "killed")
-    assert again["verdicts"] == {"allow": 360}
+    assert again["verdicts"] == {"allow": 192}
     assert not again["complaints"]
     for run in again["runs"]:
         names = Counter(line["name"] for line in timeline(up, run["run_id"]))
