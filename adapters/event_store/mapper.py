@@ -10,7 +10,7 @@ from eventsourcing.domain import DomainEventProtocol
 from eventsourcing.persistence import JSONTranscoder, Mapper, StoredEvent
 from pydantic import ValidationError
 
-from adapters.event_store.envelope import Envelope, Placed, canonical_bytes, read_context
+from adapters.event_store.envelope import Envelope, Placed, body_bytes, canonical_bytes, read_context
 from adapters.event_store.sealing import MARK, Place, SubjectKey, seal, unseal
 from adapters.event_store.vocabulary import Vocabulary
 from domain.kernel import Event, Json
@@ -55,13 +55,14 @@ class EventMapper(Mapper[str]):
     def envelope(self, written: Written) -> Envelope:
         """The event as it is stored. Raises NotStorable; BodyInvalid if sealing broke its shape."""
         word = self._by_class[type(written.event)]
-        body = written.event.model_dump(mode="json")
         if written.seals:
+            body = written.event.model_dump(mode="json")
             seal(body, Place(written.originator_id, written.originator_version, word.name), written.seals)
-        state = canonical_bytes(body)
-        if written.seals:
+            state = canonical_bytes(body)
             # What followers cannot read would stop them all, so it is found out before it is stored.
             self._validated(word.event, state)
+        else:
+            state = body_bytes(written.event)
         return Envelope(
             originator_id=written.originator_id,
             originator_version=written.originator_version,

@@ -5,10 +5,11 @@ from typing import Any
 
 import pytest
 
-from adapters.event_store.envelope import Envelope, canonical_bytes
+from adapters.event_store.envelope import Envelope, NotStorable, body_bytes, canonical_bytes
 from adapters.event_store.mapper import BodyInvalid, EventMapper, UnknownWord, Written
 from adapters.event_store.vocabulary import VOCABULARY, Vocabulary, Word
 from domain.kernel import Event
+from domain.runs.events import ToolCallProposed
 from tests.golden.generate import EVENTS, path_of, shape
 
 EVERY_VERSION = [(word, version) for word in VOCABULARY.words for version in range(1, word.version + 1)]
@@ -30,6 +31,18 @@ def test_every_version_is_still_read(word: Word, version: int) -> None:
     file = golden(word, version)
     read = EventMapper(VOCABULARY).read(stored(word.name, version, file["recorded"]))
     assert read.event.model_dump(mode="json") == file["reads_as"]
+
+
+@pytest.mark.parametrize("word", VOCABULARY.words, ids=lambda word: word.name)
+def test_a_body_is_written_as_its_dump_would_be(word: Word) -> None:
+    event = word.event.model_validate_json(json.dumps(golden(word, word.version)["reads_as"]))
+    assert body_bytes(event) == canonical_bytes(event.model_dump(mode="json"))
+
+
+def test_what_json_cannot_say_is_not_storable() -> None:
+    proposed = ToolCallProposed(call_id="c", tool="t", arguments={"n": 2**80})
+    with pytest.raises(NotStorable):
+        body_bytes(proposed)
 
 
 @pytest.mark.parametrize("word", VOCABULARY.words, ids=lambda word: word.name)
