@@ -190,7 +190,12 @@ CREATE FUNCTION append(
     in_tenants text[], in_counts bigint[], in_law text[], in_now timestamptz,
     in_events new_event[], in_heads expected_head[], in_fences fence[], in_keys key_use[], in_answers new_answer[]
 ) RETURNS TABLE (command int, reason text, tenant text, at bigint, status int, body bytea)
-LANGUAGE plpgsql AS $$
+LANGUAGE plpgsql
+-- Everything here has an index. Plans are kept, and one that was made while the table was small, or not yet
+-- analysed, would read whole streams (seen) or the whole table long after both have grown.
+SET enable_seqscan = off
+SET enable_bitmapscan = off
+AS $$
 #variable_conflict use_column
 DECLARE
     n      int := cardinality(in_events);

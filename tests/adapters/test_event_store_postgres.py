@@ -76,6 +76,27 @@ async def test_what_was_written_is_found_again(database: Database) -> None:
             assert await find_written(connection, "nobody", [missing, there]) == [None, 2]
 
 
+async def test_looking_at_the_end_of_a_stream_costs_the_same_however_long_it_is(database: Database) -> None:
+    """Without statistics, which a new table has none of, the planner would rather read the whole stream."""
+    async with opened(postgres_log(database)) as log:
+        for version in range(150):
+            await log.record([note(version, after=version)], WHY)
+    with psycopg.connect(database.owner_url, autocommit=True) as owner:
+        read, looked = 0, 0
+        for _ in range(50):  # the figures come a little late
+            (read, looked) = owner.execute(
+                "SELECT sum(idx_tup_read)::int, sum(idx_scan)::int FROM pg_stat_user_indexes"
+                " WHERE indexrelname = 'events_stream_version'"
+            ).fetchall()[0]
+            if looked >= 150:
+                break
+            await asyncio.sleep(0.1)
+        assert looked >= 150
+        assert read <= 2 * looked
+        scans = owner.execute("SELECT seq_scan FROM pg_stat_user_tables WHERE relname = 'events'").fetchone()
+        assert scans == (0,)
+
+
 async def test_a_batch_of_large_events_is_written(database: Database) -> None:
     async with opened(postgres_log(database)) as log:
         text = "x" * 1_500_000
