@@ -38,7 +38,7 @@ def runs(*, agent: str | None, status: str | None, limit: int, as_json: bool) ->
         for run in found
     ]
     columns = ("run", "agent", "standing", "started (UTC)", "allowed", "asked", "denied", "cost")
-    out.print(table(columns, rows, right=columns[4:]))
+    out.print(table(columns, rows, right=columns[4:], whole=("run", "allowed", "asked", "denied")))
 
 
 def show(run_id: str, *, as_of: int | None, as_json: bool) -> None:
