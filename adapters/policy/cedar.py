@@ -39,7 +39,7 @@ def ask(request: dict[str, Json], policies: cedarpy.PolicySet, known: cedarpy.En
     package is pinned to one version, and a test holds both ways to the same answers.
     """
     inner = known._inner  # pyright: ignore[reportPrivateUsage]  # noqa: SLF001 -- see above
-    (told,) = _answers([request], policies, inner, None, False)  # noqa: FBT003 -- its own signature
+    (told,) = _answers([request], policies, inner, None, False)
     answer = orjson.loads(told)
     found = answer["diagnostics"]
     errors: tuple[str, ...] = tuple(sorted(found.get("errors", ())))
