@@ -9,6 +9,7 @@ from adapters.embedded_postgres.errors import (
     StartTimedOut,
     StopTimedOut,
 )
+from adapters.embedded_postgres.keeping import kept_running
 from adapters.embedded_postgres.server import EmbeddedPostgres, ensure_running
 
 __all__ = [
@@ -21,4 +22,5 @@ __all__ = [
     "StartTimedOut",
     "StopTimedOut",
     "ensure_running",
+    "kept_running",
 ]

@@ -10,7 +10,7 @@ from adapters.embedded_postgres.configuration import cluster_name
 def postmaster(data: Path) -> int | None:
     """The process id of the live postmaster of this data directory, if there is one."""
     pid = _recorded(data)
-    return pid if pid is not None and pid in _server_processes(data) else None
+    return pid if pid is not None and _serves(pid, data) else None
 
 
 def end_orphans(data: Path) -> None:
@@ -38,13 +38,16 @@ def _recorded(data: Path) -> int | None:
 
 
 def _server_processes(data: Path) -> set[int]:
+    return {pid for pid in _all_processes() if _serves(pid, data)}
+
+
+def _serves(pid: int, data: Path) -> bool:
     # By command line and not by working directory: the latter of another account's process is hidden
     # from root in containers without the ptrace capability. Children rewrite theirs to the cluster's name.
     option = b"\0-D\0" + bytes(data) + b"\0"
     title = f"postgres: {cluster_name(data)}: ".encode()
-    return {
-        pid for pid in _all_processes() if (line := _command_line(pid)).startswith(title) or option in line
-    }
+    line = _command_line(pid)
+    return line.startswith(title) or option in line
 
 
 def _all_processes() -> list[int]:
