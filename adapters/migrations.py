@@ -93,7 +93,7 @@ def check(conninfo: str, *, phase: Phase = "pre", directory: Path = MIGRATIONS) 
     files is fine too: during a rollout, older servers stay ready. Raises MigrationError when an applied
     file was changed, and psycopg.OperationalError when the database cannot be reached.
     """
-    with psycopg.connect(conninfo, autocommit=True) as connection:
+    with psycopg.connect(conninfo, autocommit=True, connect_timeout=5) as connection:
         pending = _pending(read_migrations(directory), _applied(connection), phase)
         return [migration.name for migration in pending]
 

@@ -12,7 +12,7 @@ from psycopg import OperationalError
 from adapters import migrations
 from adapters.clock import SystemClock
 from adapters.digests import JsonDigests
-from adapters.embedded_postgres import ensure_running
+from adapters.embedded_postgres import ensure_running, kept_running
 from adapters.event_store.postgres import PostgresEventLog
 from adapters.event_store.vocabulary import VOCABULARY
 from adapters.keys.master import MasterKey
@@ -116,6 +116,16 @@ def database_url(settings: Settings) -> str:
 
 
 @asynccontextmanager
+async def kept(settings: Settings) -> AsyncGenerator[None]:
+    """Inside, this machine's own database comes back whenever it is gone; a named one is others' care."""
+    if settings.database_url is not None:
+        yield
+        return
+    async with kept_running(settings.data_dir / "postgres"):
+        yield
+
+
+@asynccontextmanager
 async def connected(app: Application) -> AsyncGenerator[Application]:
     """Inside, the log can be read and written. Raises LogUnavailable."""
     log = app.desk.log
@@ -139,19 +149,42 @@ async def wired(settings: Settings) -> AsyncGenerator[Application]:
 @asynccontextmanager
 async def serving(app: Application) -> AsyncGenerator[Application]:
     """Inside, the application is connected and follows the law; waits for a database that is not there."""
-    told = structlog.get_logger("start")
-    while True:
-        try:
-            pending = await app.pending_migrations()
-        except LogUnavailable:
-            told.warning("waiting for the database")
-        else:
-            if not pending:
-                break
-            told.warning("waiting for the schema: run magistrate migrate", pending=pending)
+    async with kept(app.settings), AsyncExitStack() as stack:
+        await _connect(app, stack)
+        async with following(app):
+            yield app
+
+
+@asynccontextmanager
+async def answering(app: Application) -> AsyncGenerator[Application]:
+    """As `serving`, but waits inside: until the database is there, whatever is asked is refused."""
+    async with kept(app.settings), AsyncExitStack() as stack:
+        if not await _connected_now(app, stack):
+            connecting = asyncio.create_task(_connect(app, stack), name="connecting")
+            stack.push_async_callback(_cancelled, connecting)
+        async with following(app):
+            yield app
+
+
+async def _connect(app: Application, stack: AsyncExitStack) -> None:
+    while not await _connected_now(app, stack):  # noqa: ASYNC110  # a database sends no event
         await asyncio.sleep(PAUSE)
-    async with connected(app), following(app):
-        yield app
+
+
+async def _connected_now(app: Application, stack: AsyncExitStack) -> bool:
+    """Connects until the stack ends, if the database is there and its schema is current."""
+    told = structlog.get_logger("start")
+    try:
+        pending = await app.pending_migrations()
+        if not pending:
+            # It may be gone again between the look and the connection.
+            await stack.enter_async_context(connected(app))
+            return True
+    except LogUnavailable:
+        told.warning("waiting for the database")
+    else:
+        told.warning("waiting for the schema: run magistrate migrate", pending=pending)
+    return False
 
 
 @asynccontextmanager
@@ -161,8 +194,12 @@ async def following(app: Application) -> AsyncGenerator[Application]:
     try:
         yield app
     finally:
-        follower.cancel()
-        await asyncio.gather(follower, return_exceptions=True)
+        await _cancelled(follower)
+
+
+async def _cancelled(task: "asyncio.Task[None]") -> None:
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
 
 
 async def found_tenant(app: Application, tenant: str, command: FoundTenant, *, actor: str) -> Handled[Tenant]:
