@@ -1,8 +1,12 @@
 """Serving: one worker in this process, or several under a supervisor that replaces one that dies."""
 
 import gc
+import os
+import signal
 import socket
+import threading
 from functools import partial
+from multiprocessing import parent_process
 from typing import TYPE_CHECKING
 
 from api.settings import Settings
@@ -13,6 +17,10 @@ if TYPE_CHECKING:
 
 GRACE = 10
 """Seconds that requests under way have to finish when the server stops."""
+
+SILENT = 20
+"""Seconds after which a worker that does not answer its supervisor is replaced; starting on a busy machine
+may take some of them."""
 
 BACKLOG = 2_048
 
@@ -54,20 +62,35 @@ def configured(settings: Settings) -> "uvicorn.Config":
         server_header=False,
         proxy_headers=False,  # nothing here asks where a request came from
         timeout_graceful_shutdown=GRACE,
+        timeout_worker_healthcheck=SILENT,
         backlog=BACKLOG,
     )
 
 
 def built(settings: Settings) -> "FastAPI":
-    """The web application of these settings, which connects when its lifespan begins."""
-    from api.bootstrap import assembled, serving  # noqa: PLC0415
+    """The web application of these settings, which connects as soon as it can once its lifespan begins."""
+    from api.bootstrap import answering, assembled  # noqa: PLC0415
     from api.http.app import lasting, web_app  # noqa: PLC0415
     from api.logs import configure  # noqa: PLC0415
 
     configure(settings.log_level)
+    _end_with_supervisor()
     gc.set_threshold(*COLLECTING)
     app = assembled(settings)
-    return web_app(app, lasting(serving(app)))
+    return web_app(app, lasting(answering(app)))
+
+
+def _end_with_supervisor() -> None:
+    """A worker whose supervisor was killed stops: it would keep the address from the next supervisor."""
+    supervisor = parent_process()
+    if supervisor is None:  # the only worker, in the process that somebody started
+        return
+
+    def stop_after() -> None:
+        supervisor.join()
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    threading.Thread(target=stop_after, name="supervisor", daemon=True).start()
 
 
 def listen(host: str, port: int) -> socket.socket:
