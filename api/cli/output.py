@@ -46,9 +46,13 @@ def styled(word: str) -> Text:
 
 
 def table(
-    columns: Sequence[str], rows: Sequence[Sequence[str | Text]], *, right: Sequence[str] = ()
+    columns: Sequence[str],
+    rows: Sequence[Sequence[str | Text]],
+    *,
+    right: Sequence[str] = (),
+    whole: Sequence[str] = (),
 ) -> Table:
-    """A plain table; the columns in `right` hold figures."""
+    """A plain table; the columns in `right` hold figures, those in `whole` are never broken."""
     drawn = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
     for column in columns:
         justify: Literal["left", "right"] = "right" if column in right else "left"
