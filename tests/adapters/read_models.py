@@ -44,5 +44,5 @@ def everything(database: Database, query: str) -> list[dict[str, object]]:
 async def until(true: Callable[[], Awaitable[bool]], seconds: float = 20.0) -> None:
     """Poll until it is true."""
     async with asyncio.timeout(seconds):
-        while not await true():  # noqa: ASYNC110  # what is waited for is in another process
+        while not await true():  # what is waited for is in another process
             await asyncio.sleep(0.01)

@@ -105,7 +105,7 @@ async def test_a_closed_feed_ends_its_streams() -> None:
     feed = EventFeed(MemoryEventLog(FixedClock()))
     stream = asyncio.create_task(taken(feed, 1))
     async with asyncio.timeout(5):
-        while not feed.open_streams:  # noqa: ASYNC110  # the feed has no event for this
+        while not feed.open_streams:  # the feed has no event for this
             await asyncio.sleep(0)
     feed.close()
     assert await stream == []
@@ -164,7 +164,7 @@ async def served(tmp_path: Path) -> AsyncIterator[Served]:
         )
         before = signal.signal(signal.SIGTERM, unmoved)
         done = asyncio.create_task(server.serve(sockets=[listening]))
-        while not server.started:  # noqa: ASYNC110  # uvicorn has no event for this
+        while not server.started:  # uvicorn has no event for this
             await asyncio.sleep(0)
         yield Served(house, server, f"http://127.0.0.1:{listening.getsockname()[1]}", done)
         app.state.feed.close()

@@ -105,9 +105,9 @@ async def test_a_consent_under_a_key_is_given_once(house: House) -> None:
 
 @pytest.mark.parametrize("text", ["", " ", "a b", "é", "x" * 256])
 async def test_a_key_of_the_wrong_form_is_refused(house: House, text: str) -> None:
-    headers = {"Idempotency-Key": text.encode()}
-    token = {"Authorization": f"Bearer {house.token('robot')}"}
-    answer = await house.http.post("/v1/runs", json={}, headers={**token, **headers})  # type: ignore[dict-item]
+    token = f"Bearer {house.token('robot')}"
+    headers = {b"Idempotency-Key": text.encode(), b"Authorization": token.encode()}
+    answer = await house.http.post("/v1/runs", json={}, headers=headers)
     assert (answer.status_code, answer.json()["type"]) == (400, "/problems/malformed-header")
 
 
