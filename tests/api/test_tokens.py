@@ -11,6 +11,7 @@ import jwt
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from jwt import algorithms
 
 from adapters.clock import FixedClock
 from adapters.tokens.claims import TokenExpired, TokenInvalid
@@ -29,7 +30,7 @@ def verifier(clock: FixedClock, jwks: Path | None = None, secret: bytes | None =
     return Verifier(clock, **NAMES, secret=secret, keys=public_keys(str(jwks)) if jwks else None)
 
 
-def claims(**other: Any) -> dict[str, Any]:
+def claims(**other: object) -> dict[str, Any]:
     now = int(START.timestamp())
     plain = {"sub": "ada", "tenant": "acme", "iss": "me", "aud": "us", "iat": now, "exp": now + 60}
     return {k: v for k, v in {**plain, "jti": "t1", "env": "staging", **other}.items() if v is not None}
@@ -117,9 +118,9 @@ def key_set(path: Path, **keys: ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey) 
     listed = []
     for kid, key in keys.items():
         if isinstance(key, rsa.RSAPrivateKey):
-            jwk, name = jwt.algorithms.RSAAlgorithm.to_jwk(key.public_key(), as_dict=True), "RS256"
+            jwk, name = algorithms.RSAAlgorithm.to_jwk(key.public_key(), as_dict=True), "RS256"
         else:
-            jwk, name = jwt.algorithms.ECAlgorithm.to_jwk(key.public_key(), as_dict=True), "ES256"
+            jwk, name = algorithms.ECAlgorithm.to_jwk(key.public_key(), as_dict=True), "ES256"
         listed.append({**jwk, "kid": kid, "alg": name, "use": "sig"})
     path.write_text(json.dumps({"keys": listed}))
     return path
@@ -140,9 +141,7 @@ async def test_a_public_key_is_never_taken_for_a_secret(tmp_path: Path) -> None:
     public = pair.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
     header = base64.urlsafe_b64encode(b'{"alg":"HS256","kid":"two"}').rstrip(b"=")
     body = base64.urlsafe_b64encode(json.dumps(claims()).encode()).rstrip(b"=")
-    signature = jwt.algorithms.HMACAlgorithm(jwt.algorithms.HMACAlgorithm.SHA256).sign(
-        header + b"." + body, public
-    )
+    signature = algorithms.HMACAlgorithm(algorithms.HMACAlgorithm.SHA256).sign(header + b"." + body, public)
     forged = b".".join([header, body, base64.urlsafe_b64encode(signature).rstrip(b"=")]).decode()
     with pytest.raises(TokenInvalid):
         await checks.verify(forged)
@@ -174,7 +173,7 @@ async def test_a_replaced_key_file_is_read_again(tmp_path: Path) -> None:
     [None, "", "Bearer", "Bearer ", "Basic YWRhOng=", f"Bearer {unsigned(claims())}", "Bearer é"],
 )
 async def test_without_a_valid_token_nobody_is_let_in(house: House, authorization: str | None) -> None:
-    headers = {"Authorization": authorization.encode()} if authorization is not None else {}
+    headers = {b"Authorization": authorization.encode()} if authorization is not None else {}
     for method, path in (("GET", "/v1/tenant"), ("POST", "/v1/runs"), ("POST", "/v1/runs/r1/tool-calls")):
         answer = await house.http.request(method, path, headers=headers)
         assert answer.status_code == 401
