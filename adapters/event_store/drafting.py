@@ -1,11 +1,12 @@
 """From a command's appends to what is written: named, enveloped, sealed, and what must hold for it."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from adapters.event_store.envelope import Envelope, context_bytes
 from adapters.event_store.keyring import Keyring, Ring, Subject
 from adapters.event_store.mapper import EventMapper, Written
+from adapters.event_store.sealing import SubjectKey
 from adapters.event_store.writes import Fence, Head, KeptAnswer, Write
 from application.ports import Append, Clock, Context, StreamId
 from domain.kernel import Personal
@@ -24,6 +25,10 @@ Marks = Sequence[Sequence[Personal]]
 """The personal places of an append, event by event."""
 
 
+NOBODY = frozenset[str]()
+NO_SEALS: Mapping[str, SubjectKey] = {}
+
+
 class Drafter:
     """Turns appends into drafts."""
 
@@ -36,31 +41,37 @@ class Drafter:
         """`look` says to look even for keys that should not be there yet. Raises NotStorable."""
         marks = [[tuple(event.personal()) for event in append.events] for append in appends]
         subjects = set(_subjects(appends, marks))
+        ring = Ring()
         if subjects:
             surely_new = set[Subject]() if look else set(_beginning(appends))
             ring = await self._keyring.for_writing(subjects, surely_new)
-        else:
-            ring = Ring()
         about = context_bytes(context)
         events: list[Envelope] = []
         told: dict[StreamId, frozenset[str]] = {}
         for append, places in zip(appends, marks, strict=True):
             events += self._enveloped(append, places, about, ring)
-            told[append.stream] = frozenset(
-                ring.by_subject[append.stream.tenant, mark.subject].subject
-                for event_marks in places
-                for mark in event_marks
-            )
+            told[append.stream] = _told(append.stream.tenant, places, ring)
         write = Write(events, _heads(appends), _fences(appends), ring.uses, kept)
         return Draft(write, ring, told)
 
-    def _enveloped(self, append: Append, marks: Marks, about: bytes, ring: Ring) -> Iterator[Envelope]:
-        name, tenant = str(append.stream), append.stream.tenant
-        for version, (event, places) in enumerate(
-            zip(append.events, marks, strict=True), start=append.after + 1
-        ):
-            seals = {place.pointer: ring.by_subject[tenant, place.subject] for place in places}
-            yield self._mapper.envelope(Written(name, version, event, self._clock.new_id(), about, seals))
+    def _enveloped(self, append: Append, marks: Marks, about: bytes, ring: Ring) -> list[Envelope]:
+        name, tenant, first = str(append.stream), append.stream.tenant, append.after + 1
+        return [
+            self._mapper.envelope(
+                Written(name, first + place, event, self._clock.new_id(), about, _seals(tenant, mine, ring))
+            )
+            for place, (event, mine) in enumerate(zip(append.events, marks, strict=True))
+        ]
+
+
+def _seals(tenant: str, marks: Sequence[Personal], ring: Ring) -> Mapping[str, SubjectKey]:
+    return {mark.pointer: ring.by_subject[tenant, mark.subject] for mark in marks} if marks else NO_SEALS
+
+
+def _told(tenant: str, marks: Marks, ring: Ring) -> frozenset[str]:
+    if not any(marks):
+        return NOBODY
+    return frozenset(ring.by_subject[tenant, mark.subject].subject for mine in marks for mark in mine)
 
 
 def _subjects(appends: Sequence[Append], marks: Sequence[Marks]) -> Iterator[Subject]:
