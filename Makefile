@@ -24,7 +24,7 @@ test: check ## types, lint, import rules and every test
 check: $(INSTALLED) ## formatting, lint, types and import rules, without the tests
 	@$(BIN)/ruff format --check $(CODE)
 	@$(BIN)/ruff check $(CODE)
-	@$(BIN)/lint-imports
+	@$(BIN)/lint-imports --no-logo
 	@$(BIN)/mypy $(CODE)
 	@$(BIN)/pyright
 
