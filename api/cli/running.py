@@ -107,15 +107,15 @@ def work(*, as_json: bool) -> None:
     """Runs the followers until it is stopped."""
     settings = read_settings()
     configure(settings.log_level)
+    asyncio.run(_work(settings, as_json=as_json))
+
+
+async def _work(settings: Settings, *, as_json: bool) -> None:
+    stop = _stop_asked()
     if as_json:
         write_json({"followers": list(READ_MODELS)})
     else:
         tell(f"Following the log for {', '.join(READ_MODELS)}. Ctrl-C stops it.")
-    asyncio.run(_work(settings))
-
-
-async def _work(settings: Settings) -> None:
-    stop = _stop_asked()
     app = await asyncio.to_thread(assembled, settings)
     beginning = asyncio.create_task(_until(stop, serving(app), settings))
     await asyncio.wait([stop, beginning], return_when=asyncio.FIRST_COMPLETED)

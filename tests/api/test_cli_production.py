@@ -1,5 +1,6 @@
 """Processes as production runs them, on a database that somebody else looks after."""
 
+import os
 import shutil
 import signal
 import socket
@@ -13,6 +14,7 @@ import pytest
 
 from adapters.embedded_postgres import EmbeddedPostgres
 from tests.api.servers import MAGISTRATE, magistrate, new_directory, said, start, stop, surroundings
+from tests.architecture.tree import ROOT
 
 
 @pytest.fixture
@@ -38,11 +40,14 @@ def free_port() -> int:
 @contextmanager
 def running(*words: str, **environment: str) -> Generator[None]:
     process = subprocess.Popen(
-        [MAGISTRATE, *words],
+        [MAGISTRATE, *words, "--json"],
         env=surroundings(**environment),
         stderr=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
     )
+    assert process.stdout is not None
+    with process.stdout:
+        assert process.stdout.readline(), "it says when it has begun"
     yield
     process.send_signal(signal.SIGINT)
     assert process.wait(30) == 0, words
@@ -62,3 +67,16 @@ def test_migrate_up_serve_and_work_share_a_database(given: Mapping[str, str], di
         while (told := said("runs", **client)).returncode and time.monotonic() < deadline:
             time.sleep(0.1)
         assert "No runs yet" in told.stdout, told.stderr
+
+
+def test_up_survives_the_death_of_its_database(directory: Path) -> None:
+    served = start(directory)
+    postmaster = int((directory / "postgres" / "data" / "postmaster.pid").read_text().split()[0])
+    os.kill(postmaster, signal.SIGKILL)
+    deadline = time.monotonic() + 60
+    while served.magistrate("runs").returncode and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert served.magistrate("runs").returncode == 0
+    imported = served.magistrate("import", str(ROOT / "examples/fleet/transcripts/clerk-mail.anthropic.json"))
+    assert imported.returncode == 0, imported.stderr
+    assert stop(served) == 0
