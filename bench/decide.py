@@ -7,6 +7,7 @@ from itertools import cycle
 from adapters.clock import SystemClock
 from adapters.event_store.postgres import PostgresEventLog
 from adapters.keys.master import MasterKey
+from api.worker import collect_seldom
 from application.desk import Desk
 from application.tool_calls.propose import propose
 from bench.databases import throw_away
@@ -30,6 +31,7 @@ async def measure() -> list[Row]:
         for run in range(RUNS):
             await start_run(desk, handler, f"r-{run}")
         await _round(desk, 0.5)
+        collect_seldom()  # as the server does
         rounds = [await _round(desk, SECONDS) for _ in range(ROUNDS)]
         await log.close()
     rates = [rate for rate, _ in rounds]
@@ -53,12 +55,12 @@ async def _round(desk: Desk, seconds: float) -> tuple[float, float]:
     until, waits = time.monotonic() + seconds, list[float]()
     context = why(desk)
 
-    async def caller(first: int) -> None:
+    async def calling(first: int) -> None:
         own = cycle(f"r-{run}" for run in range(first, RUNS, CALLERS))
         while (started := time.monotonic()) < until:
             await propose(desk, CALLER, next_call(next(own)), context)
             waits.append(time.monotonic() - started)
 
     started = time.monotonic()
-    await asyncio.gather(*map(caller, range(CALLERS)))
+    await asyncio.gather(*map(calling, range(CALLERS)))
     return len(waits) / (time.monotonic() - started), quantile(waits, 0.99) * 1000
