@@ -101,10 +101,9 @@ class WriterConnection:
             self._connection = connection
         return self._connection
 
-    @property
-    def is_alive(self) -> bool:
-        """Whether the last statement was answered: if it failed, then for a reason the database gave."""
-        return self._connection is not None and not self._connection.closed
+    def is_lost(self, error: psycopg.Error) -> bool:
+        """Whether a statement failed because the connection broke, so that nobody knows what became of it."""
+        return is_cut_off(error, self._connection)
 
     async def drop(self) -> None:
         """Let go of it, whatever state it is in."""
@@ -120,6 +119,11 @@ BAD_INPUT = ("22", "23", "54")
 def is_bad_input(error: psycopg.Error) -> bool:
     """Whether the same command would fail again on a healthy database."""
     return isinstance(error, psycopg.DataError) or (error.sqlstate or "").startswith(BAD_INPUT)
+
+
+def is_cut_off(error: psycopg.Error, connection: AsyncConnection[Any] | None) -> bool:
+    """Whether the connection is lost. A server that ends a session says so before it hangs up."""
+    return connection is None or connection.closed or (error.sqlstate or "").startswith("57P")
 
 
 def is_overload(error: psycopg.Error) -> bool:

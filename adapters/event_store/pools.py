@@ -10,6 +10,7 @@ from psycopg_pool import AsyncConnectionPool, PoolClosed, PoolTimeout, TooManyRe
 from adapters.event_store.connections import (
     Patience,
     hung_up_after,
+    is_cut_off,
     is_overload,
     settings,
     unavailable,
@@ -72,8 +73,9 @@ class Pool:
                                 return await _transaction(connection, statements)
                             return [await _rows(connection, *statements[0])]
                     except psycopg.OperationalError as error:
-                        if not connection.broken or not left:
+                        if not left or not is_cut_off(error, connection):
                             raise _told(error) from None
+                        await connection.close()
             except (PoolTimeout, PoolClosed, TooManyRequests) as error:
                 raise unavailable(error) from None
             except psycopg.Error as error:

@@ -172,10 +172,10 @@ class GroupWriter:
         try:
             results = await self._send(writes)
         except psycopg.Error as error:
-            if isinstance(error, psycopg.DataError) or self._connection.is_alive:
-                await self._explain(commands, error)
-            else:
+            if not isinstance(error, psycopg.DataError) and self._connection.is_lost(error):
                 await self._recover(commands)
+            else:
+                await self._explain(commands, error)
         else:
             self._answer(commands, results)
             if batch.deferred:
