@@ -24,11 +24,12 @@ from domain.runs.commands import (
 )
 from domain.runs.events import RunEvent
 from domain.runs.execution import dispatch, release, settle
+from domain.runs.growth import evolve
 from domain.runs.lifecycle import end, pause, resume, start
 from domain.runs.propose import propose
 from domain.runs.rejections import RunUnknown
 from domain.runs.report import record_model_call, report_progress
-from domain.runs.run import Run, evolve
+from domain.runs.run import Run
 
 
 def decide(command: RunCommand, run: Run | None) -> Sequence[RunEvent]:

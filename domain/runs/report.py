@@ -4,9 +4,10 @@ from collections.abc import Sequence
 
 from domain.runs.commands import RecordModelCall, ReportProgress
 from domain.runs.events import ModelCallRecorded, ProgressReported
+from domain.runs.growth import model_call_figures
 from domain.runs.lifecycle import must_not_have_ended
 from domain.runs.rejections import ModelCallIdReused
-from domain.runs.run import Run, model_call_figures
+from domain.runs.run import Run
 
 
 def report_progress(command: ReportProgress, run: Run) -> Sequence[ProgressReported]:
