@@ -122,8 +122,15 @@ def is_bad_input(error: psycopg.Error) -> bool:
 
 
 def is_cut_off(error: psycopg.Error, connection: AsyncConnection[Any] | None) -> bool:
-    """Whether the connection is lost. A server that ends a session says so before it hangs up."""
-    return connection is None or connection.closed or (error.sqlstate or "").startswith("57P")
+    """Whether the connection is lost.
+
+    A server that ends a session says so before it hangs up (57P01 and its like); an operational error
+    without a code is one of the client's own, about the connection.
+    """
+    if connection is None or connection.closed or isinstance(error, psycopg.InterfaceError):
+        return True
+    code = error.sqlstate
+    return code.startswith("57P") if code else isinstance(error, psycopg.OperationalError)
 
 
 def is_overload(error: psycopg.Error) -> bool:

@@ -72,7 +72,7 @@ class Pool:
                             if together:
                                 return await _transaction(connection, statements)
                             return [await _rows(connection, *statements[0])]
-                    except psycopg.OperationalError as error:
+                    except psycopg.Error as error:
                         if not left or not is_cut_off(error, connection):
                             raise _told(error) from None
                         await connection.close()
