@@ -120,7 +120,7 @@ def _of_call(event: Event) -> Said:
             told = {"source": event.source.value, "error": event.error}
             return f"Not done, says the {event.source.value}", told
         case ToolCallOutcomeUnknown():
-            return _because("Nobody knows whether it was done", event.note), {"labels": event.labels}
+            return "Nobody knows whether it was done", {"labels": event.labels, "note": event.note}
         case _:
             return None
 

@@ -52,7 +52,14 @@ def settlement(
     labels = tuple(sorted(registration.reads))
     match outcome.status:
         case Status.UNKNOWN:
-            return LoseToolCall(call_id=call_id, source=source, labels=labels, note=outcome.note, now=now)
+            return LoseToolCall(
+                call_id=call_id,
+                source=source,
+                labels=labels,
+                note=outcome.note,
+                now=now,
+                subject=run_subject(run),
+            )
         case Status.FAILED:
             return FailToolCall(
                 call_id=call_id, source=source, error=outcome.note, now=now, subject=run_subject(run)

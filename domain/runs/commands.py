@@ -102,6 +102,7 @@ class LoseToolCall(Command):
     labels: tuple[Name, ...]
     note: Text
     now: Instant
+    subject: str = ""
 
 
 class PauseRun(Command):

@@ -147,12 +147,19 @@ class ToolCallFailed(Event):
 
 
 class ToolCallOutcomeUnknown(Event):
-    """Nobody knows whether it was done: the same action is not tried again blindly."""
+    """Nobody knows whether it was done: the same action is not tried again blindly.
+
+    The note may quote data, as an error may, and is kept sealed.
+    """
 
     call_id: Id
     source: Source
     labels: tuple[Name, ...]
-    note: Text
+    note: str
+    subject: str = Field(exclude=True, default="")
+
+    def personal(self) -> Iterable[Personal]:
+        return (Personal("/note", self.subject),) if self.subject else ()
 
 
 class RunPaused(Event):
