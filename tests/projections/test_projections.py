@@ -126,7 +126,7 @@ def test_failures_unknown_outcomes_and_model_calls_are_told_too() -> None:
     history.happened("run", "run-1", unknown, used)
     assert story(history)[1:] == [
         "Not done, says the tool",
-        "Nobody knows whether it was done: Timed out",
+        "Nobody knows whether it was done",
         "Called the model claude: 15 tokens",
     ]
     assert rows(runs, history, "run_timeline")[-1]["cost"] == 42
