@@ -23,4 +23,4 @@ def test_no_file_is_longer_than_a_person_reads_at_once() -> None:
 def test_a_module_opens_with_a_sentence(path: Path) -> None:
     tree = ast.parse(path.read_text())
     if tree.body:
-        assert (ast.get_docstring(tree) or "").rstrip().endswith((".", ":", "`"))
+        assert (ast.get_docstring(tree) or "").rstrip(")").endswith((".", ":", "`"))
