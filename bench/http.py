@@ -59,7 +59,9 @@ async def measure() -> list[Row]:
 
 
 async def _contenders(place: servers.Installation, stack: ExitStack) -> dict[str, Contender]:
-    alone, stock, together = ([f"{kind}-{run}" for run in range(RUNS)] for kind in ("alone", "stock", "batch"))
+    alone, stock, together = (
+        [f"{kind}-{run}" for run in range(RUNS)] for kind in ("alone", "stock", "batch")
+    )
     await place.start_runs([*alone, *stock, *together])
     address, token = stack.enter_context(servers.magistrate(place)), place.token()
     return {

@@ -61,7 +61,9 @@ async def installation() -> AsyncGenerator[Installation]:
         key = MasterKey.fresh_text()
         async with _log(database, key) as log:
             await settle_in(*await desk_on(log))
-        urls = {f"MAGISTRATE_{role.upper()}_URL": database.url(role) for role in ("writer", "follower", "reader")}
+        urls = {
+            f"MAGISTRATE_{role.upper()}_URL": database.url(role) for role in ("writer", "follower", "reader")
+        }
         given = {"DATABASE_URL": database.owner, "MAGISTRATE_MASTER_KEY": key, "MAGISTRATE_DATA_DIR": folder}
         yield Installation(database, {**urls, **given, "MAGISTRATE_WORKERS": str(WORKERS)})
 
