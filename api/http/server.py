@@ -18,9 +18,9 @@ if TYPE_CHECKING:
 GRACE = 10
 """Seconds that requests under way have to finish when the server stops."""
 
-SILENT = 20
-"""Seconds after which a worker that does not answer its supervisor is replaced; starting on a busy machine
-may take some of them."""
+SILENT = 30
+"""Seconds after which a worker that does not answer its supervisor is replaced. It answers once it has
+imported some libraries, which on a busy machine takes long: replaced too soon, it would never serve."""
 
 BACKLOG = 2_048
 
