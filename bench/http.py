@@ -1,9 +1,10 @@
 """Decisions over HTTP: against an empty route, against the library's recorder, and in batches.
 
-64 connections, each an agent's: it keeps to runs of its own. Two workers, everything on the same cores.
+64 connections, each an agent's, which makes some dozen calls in one run and goes on to the next; no run is
+met in two rounds. Two workers, and everything on the same cores.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 
@@ -12,106 +13,116 @@ from bench.measure import Row, against, interleaved, median_of, reaching
 from bench.world import next_call
 from bench.wrk import CONNECTIONS, Load, Post, load
 
-RUNS, CALLS = 40 * CONNECTIONS, 4
-"""A run is rarely longer than a few dozen calls, so connections take turns at many."""
 ROUNDS, SECONDS, WARMING = 4, 3, 2
+CALLS = 24
+"""Of a run, before its connection goes on to the next."""
+RUNS, SLOW_RUNS = 12, 3
+"""Of a connection in a round: no fewer than it has time for."""
 BATCHED, BATCHING = 100, 8
-"""Proposals in a batch, and connections that send batches."""
+"""Proposals in a batch, each of another run, and connections that send batches."""
 UNDER_MS = 100.0
+
+Round = Sequence[Sequence[Post]]
+"""What each connection asks."""
 
 
 @dataclass(frozen=True)
 class Contender:
-    """A way to ask: whom, what, and how many decisions a request brings."""
+    """A way to ask: whom, what in each round (the first one warms up), how many decisions at once."""
 
     address: str
-    token: str
-    posts: Sequence[Post]
-    connections: int = CONNECTIONS
+    rounds: Sequence[Round]
     decisions: int = 1
 
-    async def asked(self, seconds: int) -> Load:
+    async def asked(self, token: str, number: int, seconds: int) -> Load:
         """One round."""
-        checked = self.decisions > 1
-        return await load(
-            self.address, self.token, self.posts, seconds, connections=self.connections, checked=checked
-        )
+        posts = self.rounds[number % len(self.rounds)]
+        return await load(self.address, token, posts, seconds, checked=self.decisions > 1)
 
 
 async def measure() -> list[Row]:
     """Rows `http-*`: every answer but the empty one is a decision that is on disk."""
+    loads: dict[str, list[Load]] = {}
     async with servers.installation() as place:
         with ExitStack() as stack:
-            contenders = await _contenders(place, stack)
-            p99s: list[float] = []
+            contenders, token = await contending(place, stack), place.token()
+            for contender in contenders.values():
+                await contender.asked(token, 0, WARMING)
 
             async def rate(name: str) -> float:
-                done = await contenders[name].asked(SECONDS)
-                if name == "ours":
-                    p99s.append(done.p99)
-                return done.rate * contenders[name].decisions
+                done = loads.setdefault(name, [])
+                done.append(await contenders[name].asked(token, len(done) + 1, SECONDS))
+                return done[-1].rate * contenders[name].decisions
 
-            for contender in contenders.values():
-                await contender.asked(WARMING)
-            asking = {name: lambda name=name: rate(name) for name in contenders}
-            measured = await interleaved(ROUNDS, asking)
-    return rows(measured["ours"], p99s, measured["empty"], measured["stock"], measured["batch"])
+            measured = await interleaved(ROUNDS, {name: lambda n=name: rate(n) for name in contenders})
+    return rows(p99=median_of([one.p99 for one in loads["ours"]]), **measured)
 
 
-async def _contenders(place: servers.Installation, stack: ExitStack) -> dict[str, Contender]:
-    alone, stock, together = (
-        [f"{kind}-{run}" for run in range(RUNS)] for kind in ("alone", "stock", "batch")
-    )
-    await place.start_runs([*alone, *stock, *together])
-    address, token = stack.enter_context(servers.magistrate(place)), place.token()
+async def contending(place: servers.Installation, stack: ExitStack) -> dict[str, Contender]:
+    """The servers, with the runs that will be asked about."""
+    started: list[str] = []
+
+    def rounds(kind: str, made: Callable[[Sequence[str]], Round], runs: int) -> list[Round]:
+        numbered = [[f"{kind}-{number}-{run}" for run in range(runs)] for number in range(ROUNDS + 1)]
+        started.extend(run for names in numbered for run in names)
+        return [made(names) for names in numbered]
+
+    ours = rounds("ours", alone, RUNS * CONNECTIONS)
+    stock = rounds("stock", alone, SLOW_RUNS * CONNECTIONS)
+    batch = rounds("batch", together, BATCHED * BATCHING)
+    await place.start_runs(started)
+    address = stack.enter_context(servers.magistrate(place))
     return {
-        "ours": Contender(address, token, proposals(alone)),
-        "empty": Contender(stack.enter_context(servers.empty()), token, proposals(alone)),
-        "stock": Contender(stack.enter_context(servers.stock(place)), token, proposals(stock)),
-        "batch": Contender(address, token, batches(together), BATCHING, BATCHED),
+        "ours": Contender(address, ours),
+        "empty": Contender(stack.enter_context(servers.empty()), ours),
+        "stock": Contender(stack.enter_context(servers.stock(place)), stock),
+        "batch": Contender(address, batch, BATCHED),
     }
 
 
-def proposals(runs: Sequence[str]) -> list[Post]:
-    """Calls of all runs in turn, the ids of calls left to the server."""
-    posts: list[Post] = []
-    for run in [*runs] * CALLS:
-        call = next_call(run)
-        body = {"tool": call.tool, "arguments": call.arguments}
-        posts.append(Post(f"/v1/runs/{run}/tool-calls", body))
-    return posts
+def alone(runs: Sequence[str]) -> Round:
+    """Calls one by one, run after run; their ids are left to the server."""
+    return [
+        [_post(run) for run in runs[first::CONNECTIONS] for _ in range(CALLS)] for first in range(CONNECTIONS)
+    ]
 
 
-def batches(runs: Sequence[str]) -> list[Post]:
-    """The same in batches, each of them of as many runs; a connection's batches are of runs of its own."""
-    own = [run for first in range(BATCHING) for run in runs[first::BATCHING]]
-    share, batched = len(own) // BATCHING, list[Post]()
-    for _ in range(CALLS):
-        for start in range(0, share - BATCHED + 1, BATCHED):
-            for connection in range(BATCHING):
-                some = own[connection * share + start :][:BATCHED]
-                calls = [next_call(run) for run in some]
-                asked = [{"run_id": it.run_id, "tool": it.tool, "arguments": it.arguments} for it in calls]
-                batched.append(Post("/v1/tool-calls:batch", {"proposals": asked}))
-    return batched
+def together(runs: Sequence[str]) -> Round:
+    """Calls in batches, a connection's always of the same runs."""
+    own = [runs[first * BATCHED :][:BATCHED] for first in range(BATCHING)]
+    return [[_batch(some) for _ in range(CALLS)] for some in own]
+
+
+def _post(run: str) -> Post:
+    call = next_call(run)
+    return Post(f"/v1/runs/{run}/tool-calls", {"tool": call.tool, "arguments": call.arguments})
+
+
+def _batch(runs: Sequence[str]) -> Post:
+    calls = [next_call(run) for run in runs]
+    asked = [{"run_id": it.run_id, "tool": it.tool, "arguments": it.arguments} for it in calls]
+    return Post("/v1/tool-calls:batch", {"proposals": asked})
 
 
 def rows(
+    *,
     ours: Sequence[float],
-    p99s: Sequence[float],
+    p99: float,
     empty: Sequence[float],
     stock: Sequence[float],
     batch: Sequence[float],
 ) -> list[Row]:
-    """The verdicts on these rounds, in decisions a second; `p99s` of ours, in milliseconds."""
-    p99 = median_of(p99s)
-    versus = against("http-vs-empty", ours, empty, "empty FastAPI POST", "decisions/s", 0.5)
-    slow = f"{versus.bound}, p99 < {UNDER_MS:g} ms"
+    """The verdicts on these rounds, in decisions a second; `p99` of ours, in milliseconds."""
+    unit = "decisions/s"
+    versus = against("http-vs-empty", ours, empty, "empty FastAPI POST", unit, 0.5)
     return [
         replace(
-            versus, peer=f"{versus.peer}; our p99 {p99:.1f} ms", bound=slow, met=versus.met and p99 < UNDER_MS
+            versus,
+            peer=f"{versus.peer}; our p99 {p99:.1f} ms",
+            bound=f"{versus.bound}, p99 < {UNDER_MS:g} ms",
+            met=versus.met and p99 < UNDER_MS,
         ),
-        reaching("http-decision", ours, "decisions/s", 3_500),
-        against("http-vs-stock", ours, stock, "eventsourcing's recorder", "decisions/s", 4),
-        reaching("http-batch", batch, "decisions/s", 8_000),
+        reaching("http-decision", ours, unit, 3_500),
+        against("http-vs-stock", ours, stock, "eventsourcing's recorder", unit, 4),
+        reaching("http-batch", batch, unit, 8_000),
     ]

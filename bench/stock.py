@@ -12,7 +12,6 @@ from urllib.parse import urlsplit
 from eventsourcing.persistence import IntegrityError, StoredEvent
 from eventsourcing.postgres import PostgresApplicationRecorder, PostgresDatastore
 from fastapi import FastAPI
-from psycopg import errors
 
 from adapters.clock import SystemClock
 from adapters.event_store.connections import Patience
@@ -118,10 +117,7 @@ def main() -> None:
 
     settings = read_settings()
     assert settings.database_url is not None
-    try:
-        recorder(settings.database_url.get_secret_value()).create_table()
-    except errors.DuplicateTable:
-        pass
+    recorder(settings.database_url.get_secret_value()).create_table()
     config = server.configured(settings)
     config.app = partial(built, settings)
     Multiprocess(config, sockets=[server.listen(settings.host, settings.port)]).run()

@@ -5,7 +5,7 @@ import json
 import os
 import shutil
 import subprocess
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -24,12 +24,9 @@ end
 function init(args)
   wrk.headers["Content-Type"] = "application/json"
   wrk.headers["Authorization"] = "Bearer " .. args[2]
-  prepared, at, line = {}, 0, 0
-  for path, body in io.open(args[1]):read("*a"):gmatch("(%S+) ([^\\n]+)\\n") do
-    if line % tonumber(args[3]) == number then
-      prepared[#prepared + 1] = wrk.format("POST", path, nil, body)
-    end
-    line = line + 1
+  prepared, at = {}, 0
+  for path, body in io.open(args[1] .. "/" .. number):read("*a"):gmatch("(%S+) ([^\\n]+)\\n") do
+    prepared[#prepared + 1] = wrk.format("POST", path, nil, body)
   end
 end
 
@@ -80,28 +77,28 @@ class Post:
 
 
 async def load(
-    address: str,
-    token: str,
-    posts: Iterable[Post],
-    seconds: int,
-    *,
-    connections: int = CONNECTIONS,
-    checked: bool = False,
+    address: str, token: str, connections: Sequence[Sequence[Post]], seconds: int, *, checked: bool = False
 ) -> Load:
-    """Sends the requests in turn; the n-th goes over connection n modulo `connections`.
+    """Sends each connection's requests in turn, one at a time, over and over.
 
     `checked` looks for refusals within answers, too. Raises LoadInvalid unless every response is a success.
     """
+    many = len(connections)
     with TemporaryDirectory(prefix="magistrate-bench-") as folder:
-        script, prepared = Path(folder) / "load.lua", Path(folder) / "requests"
+        script = Path(folder) / "load.lua"
         script.write_text(SCRIPT + (CHECKED if checked else ""))
-        prepared.write_text("".join(f"{post.path} {json.dumps(post.body)}\n" for post in posts))
-        command = [wrk(), f"-t{connections}", f"-c{connections}", f"-d{seconds}s", "--timeout", "10s"]
-        command += ["-s", str(script), address, "--", str(prepared), token, str(connections)]
+        for number, posts in enumerate(connections):
+            lines = (f"{post.path} {json.dumps(post.body)}\n" for post in posts)
+            (Path(folder) / str(number)).write_text("".join(lines))
+        command = [wrk(), f"-t{many}", f"-c{many}", f"-d{seconds}s", "--timeout", "10s", "-s", str(script)]
+        command += [address, "--", folder, token]
         ended = await asyncio.to_thread(
             subprocess.run, command, capture_output=True, text=True, check=False, timeout=seconds + 30
         )
-    return told(ended.stdout, ended.stderr)
+    try:
+        return told(ended.stdout, ended.stderr)
+    except LoadInvalid as no:
+        raise LoadInvalid(f"{connections[0][0].path} and so on: {no}") from None
 
 
 def told(output: str, complaints: str = "") -> Load:
