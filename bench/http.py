@@ -7,6 +7,7 @@ met in two rounds. Two workers, and everything on the same cores.
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
+from functools import partial
 
 from bench import servers
 from bench.measure import Row, against, interleaved, median_of, reaching
@@ -54,7 +55,7 @@ async def measure() -> list[Row]:
                 done.append(await contenders[name].asked(token, len(done) + 1, SECONDS))
                 return done[-1].rate * contenders[name].decisions
 
-            measured = await interleaved(ROUNDS, {name: lambda n=name: rate(n) for name in contenders})
+            measured = await interleaved(ROUNDS, {name: partial(rate, name) for name in contenders})
     return rows(p99=median_of([one.p99 for one in loads["ours"]]), **measured)
 
 

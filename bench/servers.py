@@ -138,14 +138,14 @@ def answering(serving: "subprocess.Popen[str]", port: int, path: str) -> str:
     address, until = f"http://127.0.0.1:{port}", time.monotonic() + STARTS_WITHIN
     while time.monotonic() < until:
         if serving.poll() is not None:
-            raise NotServing(f"{serving.args} ended with {serving.returncode}")
+            raise NotServing(f"{serving.args!r} ended with {serving.returncode}")
         try:
             if httpx.get(address + path, trust_env=False, timeout=5).is_success:
                 return address
         except httpx.TransportError:
             pass
         time.sleep(0.1)
-    raise NotServing(f"{serving.args} does not answer")
+    raise NotServing(f"{serving.args!r} does not answer")
 
 
 def free_port() -> int:

@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 from eventsourcing.persistence import IntegrityError, StoredEvent
 from eventsourcing.postgres import PostgresApplicationRecorder, PostgresDatastore
 from fastapi import FastAPI
+from pydantic import SecretStr
 
 from adapters.clock import SystemClock
 from adapters.event_store.connections import Patience
@@ -68,7 +69,7 @@ class StockStorage(PostgresStorage):
         except IntegrityError:
             raise ConcurrentWrite from None
         assert positions is not None
-        return positions[0]
+        return int(positions[0])
 
     async def stream(self, stream: StreamId, after: int) -> Sequence[Placed]:
         prepared = await super().stream(stream, after)
@@ -87,9 +88,15 @@ class StockEventLog(PostgresEventLog):
     """Our log on that storage."""
 
     def __init__(self, settings: Settings, clock: Clock, master: MasterKey) -> None:
-        given = settings.database_url, settings.writer_url, settings.follower_url
-        urls = [url.get_secret_value() for url in given if url is not None]
-        StoredEventLog.__init__(self, StockStorage(*urls, clock), clock, master)
+        owner, writer, follower = map(
+            _told, (settings.database_url, settings.writer_url, settings.follower_url)
+        )
+        StoredEventLog.__init__(self, StockStorage(owner, writer, follower, clock), clock, master)
+
+
+def _told(url: SecretStr | None) -> str:
+    assert url is not None, "whoever starts us names them all"
+    return url.get_secret_value()
 
 
 def _placed(event: StoredEvent, tenant: str) -> Placed:
