@@ -52,7 +52,7 @@ class Application:
     issuer: Issuer | None
     metrics: Metrics
     pending_migrations: Callable[[], Awaitable[list[str]]]
-    """What the database's schema still lacks; raises LogUnavailable."""
+    """What the database's schema lacks, or what else is wrong with it; raises LogUnavailable."""
     reading: ReadModels | None = None
 
 
@@ -102,6 +102,8 @@ def assembled(settings: Settings) -> Application:
             return await asyncio.to_thread(migrations.check, writer)
         except OperationalError:
             raise LogUnavailable(retry_after=1) from None
+        except migrations.MigrationError as error:
+            return [str(error)]
 
     log = PostgresEventLog(writer, follower, clock, master)
     app = assemble(settings, log, CedarEngine(), master, clock, pending)

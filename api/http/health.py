@@ -57,7 +57,7 @@ async def _database(app: Application) -> list[str]:
     except (Rejected, TimeoutError, OSError):
         return ["The database cannot be reached."]
     if pending:
-        return [f"The database's schema lacks {', '.join(pending)}: run magistrate migrate."]
+        return [f"The database's schema is not up to date, run magistrate migrate: {'; '.join(pending)}."]
     return []
 
 

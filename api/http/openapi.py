@@ -149,3 +149,4 @@ def _describe_refusals(paths: Mapping[str, Document]) -> None:
         for operation in operations.values():
             responses: Document = operation.get("responses", {})
             responses.pop("422", None)
+            responses.setdefault("default", problem_response())

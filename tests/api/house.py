@@ -3,21 +3,21 @@
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from datetime import timedelta
 from pathlib import Path
 
 import httpx
+from pydantic import SecretStr
 
 from adapters.clock import SystemClock
 from adapters.event_store.memory import MemoryEventLog
 from adapters.keys.master import MasterKey
 from adapters.policy.engine import CedarEngine
-from api.bootstrap import PLATFORM, Application, assemble, following, found_tenant
+from api.bootstrap import PLATFORM, Application, assemble, assembled, connected, following, found_tenant
 from api.http.app import web_app
 from api.settings import Settings
-from application.ports import Clock, EventLog
 from domain.kernel import Json, Role
 from domain.tenants.commands import FoundTenant
+from tests.postgres import Database
 
 POLICIES = """
 @id("reading")
@@ -141,9 +141,8 @@ async def nothing_pending() -> list[str]:
 
 
 @asynccontextmanager
-async def served(settings: Settings, log: EventLog, clock: Clock, master: MasterKey) -> AsyncGenerator[House]:
-    """An application on a log, with the platform founded."""
-    app = assemble(settings, log, CedarEngine(), master, clock, nothing_pending)
+async def asked(app: Application) -> AsyncGenerator[House]:
+    """A connected application with the platform founded, and a client to it."""
     transport = httpx.ASGITransport(web_app(app), raise_app_exceptions=False)
     async with following(app), httpx.AsyncClient(transport=transport, base_url="http://here") as http:
         command = FoundTenant(name="Platform", zone="UTC", founder="root", founder_name="Root")
@@ -158,8 +157,20 @@ async def on_memory(folder: Path, **settings: object) -> AsyncGenerator[House]:
     clock, master = SystemClock(), MasterKey.fresh()
     given = Settings(data_dir=folder, **settings)  # type: ignore[arg-type]
     log = MemoryEventLog(clock, master_key=master)
-    async with served(given, log, clock, master) as house:
+    async with asked(assemble(given, log, CedarEngine(), master, clock, nothing_pending)) as house:
         yield house
 
 
-HOUR = timedelta(hours=1)
+def settings_on(database: Database, folder: Path, **settings: object) -> Settings:
+    """Settings for a test's own database, whose roles have the tests' password."""
+    urls = {f"{role}_url": SecretStr(database.url(role)) for role in ("writer", "reader", "follower")}
+    owner = SecretStr(database.owner_url)
+    return Settings(data_dir=folder, database_url=owner, **urls, **settings)  # type: ignore[arg-type]
+
+
+@asynccontextmanager
+async def on_postgres(database: Database, folder: Path, **settings: object) -> AsyncGenerator[House]:
+    """An application on a log in Postgres."""
+    app = assembled(settings_on(database, folder, **settings))
+    async with connected(app), asked(app) as house:
+        yield house
