@@ -36,13 +36,13 @@ class Patience:
     def options(self) -> str:
         """For the server: what it cannot do in time it gives up by itself.
 
-        All we ask has an index, but plans are kept, and one that was made while a table was small would
-        read all of it for a long time after.
+        All we ask has an index, but plans are kept, and one that was made while a table was small, or not
+        yet analysed, would read all of it, or all of a tenant's entries in an index, for a long time after.
         """
         return (
             f"-c statement_timeout={round(self.statement * 1000)} -c lock_timeout={round(self.lock * 1000)}"
             f" -c idle_in_transaction_session_timeout={round(self.statement * 1000)}"
-            " -c enable_seqscan=off"
+            " -c enable_seqscan=off -c enable_bitmapscan=off"
         )
 
 
