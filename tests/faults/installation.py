@@ -77,9 +77,12 @@ def installed(directory: Path) -> Generator[Installation]:
             _furnish(http)
     finally:
         stop(up)
-    with EmbeddedPostgres(directory / "postgres") as postgres:
+    postgres = EmbeddedPostgres(directory / "postgres")
+    try:
         yield Installation(directory, postgres)
-        postgres.start()
+    finally:
+        postgres.start()  # whoever started it last, it is stopped here
+        postgres.stop()
 
 
 def _furnish(http: httpx.Client) -> None:

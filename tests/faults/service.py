@@ -93,7 +93,13 @@ def served(
     home: Installation, environment: Mapping[str, str] | None = None, *, workers: int = 1, ready: bool = True
 ) -> Generator[Service]:
     """A service on this installation, at a port of its own; handed out when it is `ready`, or at once."""
-    own = {"MAGISTRATE_DATA_DIR": str(home.directory), "MAGISTRATE_WORKERS": str(workers)}
+    own = {
+        "MAGISTRATE_DATA_DIR": str(home.directory),
+        "MAGISTRATE_WORKERS": str(workers),
+        # What is killed often should start fast: bytecode is kept, but not in the tree.
+        "PYTHONDONTWRITEBYTECODE": "",
+        "PYTHONPYCACHEPREFIX": str(home.directory / "bytecode"),
+    }
     service = Service({**own, **(environment or {})}, home.directory)
     try:
         if ready:
