@@ -47,7 +47,8 @@ async def _keep(directory: Path, leaving: asyncio.Event) -> None:
 
 async def _set_within(event: asyncio.Event, seconds: float) -> bool:
     try:
-        await asyncio.wait_for(event.wait(), seconds)
+        async with asyncio.timeout(seconds):  # wait_for may swallow a cancellation
+            await event.wait()
     except TimeoutError:
         return False
     return True

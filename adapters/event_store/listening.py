@@ -36,7 +36,8 @@ class Listener:
         while self._head <= position and loop.time() < deadline:
             grown = self._grown
             try:
-                await asyncio.wait_for(grown.wait(), deadline - loop.time())
+                async with asyncio.timeout_at(deadline):  # wait_for may swallow a cancellation
+                    await grown.wait()
             except TimeoutError:
                 return
 

@@ -82,7 +82,8 @@ class EventFeed:
             elif at >= self._head:
                 news = self._news
                 try:
-                    await asyncio.wait_for(news.wait(), idle)
+                    async with asyncio.timeout(idle):  # wait_for may swallow a cancellation
+                        await news.wait()
                 except TimeoutError:
                     yield ()
 
