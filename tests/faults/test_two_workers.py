@@ -50,8 +50,6 @@ class Traffic:
     ended: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def flow(self, caller: Caller, run: str) -> None:
-        begun = await caller.answered("POST", "/v1/runs", {"run_id": run, "purpose": "race"})
-        assert begun.status == 201, begun.content
         number = 0
         while not self.ended.is_set():
             number += 1
@@ -67,6 +65,11 @@ class Traffic:
         """Waits for so many more."""
         enough = self.decided + decisions
         await until(lambda: self.decided >= enough, "traffic")
+
+
+async def begin(caller: Caller, run: str) -> None:
+    begun = await caller.answered("POST", "/v1/runs", {"run_id": run, "purpose": "race"})
+    assert begun.status == 201, begun.content
 
 
 async def legislate(admin: Caller, path: str) -> None:
@@ -97,10 +100,9 @@ async def raced(home: Installation, two: Two, name: str, forbid: str, permit: st
         calling(two[0], home.token("ada"), 1) as (ada,),
         calling(two[1], home.token("ada"), 1) as (ada_there,),
     ):
-        work = [
-            asyncio.create_task(traffic.flow(caller, f"{name}-{number}"))
-            for number, caller in enumerate([*here, *there])
-        ]
+        runs = {f"{name}-{number}": caller for number, caller in enumerate([*here, *there])}
+        await asyncio.gather(*(begin(caller, run) for run, caller in runs.items()))
+        work = [asyncio.create_task(traffic.flow(caller, run)) for run, caller in runs.items()]
         for number in range(ROUNDS):
             await traffic.passes()
             await legislate([ada, ada_there][number % 2], forbid)
