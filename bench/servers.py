@@ -85,7 +85,7 @@ def magistrate(place: Installation) -> Generator[str]:
     port = free_port()
     settings = {**place.settings, "MAGISTRATE_PORT": str(port)}
     with process([MAGISTRATE, "serve"], settings) as serving:
-        yield answering(serving, port, "/health/ready")
+        yield deciding(answering(serving, port, "/health/ready"))
 
 
 @contextmanager
@@ -104,7 +104,7 @@ def stock(place: Installation) -> Generator[str]:
     port = free_port()
     settings = {**place.settings, "MAGISTRATE_PORT": str(port)}
     with process([sys.executable, "-m", "bench.stock"], settings) as serving:
-        yield answering(serving, port, "/health/ready")
+        yield deciding(answering(serving, port, "/health/ready"))
 
 
 @contextmanager
@@ -146,6 +146,22 @@ def answering(serving: "subprocess.Popen[str]", port: int, path: str) -> str:
             pass
         time.sleep(0.1)
     raise NotServing(f"{serving.args!r} does not answer")
+
+
+def deciding(address: str) -> str:
+    """The address, once every worker behind it has read the law. Raises NotServing.
+
+    Each tells figures of its own, and when it began to count.
+    """
+    ready, until = set[str](), time.monotonic() + STARTS_WITHIN
+    while time.monotonic() < until:
+        lines = httpx.get(f"{address}/metrics", trust_env=False, timeout=5).text.splitlines()
+        figures = dict(line.split(" ", 1) for line in lines if line.count(" ") == 1)
+        if float(figures["magistrate_law_lag_seconds"]) >= 0:
+            ready.add(figures["magistrate_faults_created"])
+        if len(ready) == WORKERS:
+            return address
+    raise NotServing(f"of {WORKERS} workers {len(ready)} are ready")
 
 
 def free_port() -> int:
