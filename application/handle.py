@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Generic
+from typing import Any, Generic
 
 from application.attempts import until_recorded
 from application.lines import Lines
@@ -17,6 +17,10 @@ from application.ports import (
     StreamId,
 )
 from domain.kernel import C, Decider, E, Rejected, S, fold
+
+
+EMPTY: Known[Any] = Known(None, 0, cached=True)
+"""What a stream that nobody has begun adds up to."""
 
 
 class VersionMoved(Rejected):
@@ -52,15 +56,20 @@ class Handler:
         key: IdempotencyKey | None = None,
         answer: Callable[[Handled[S]], Answer] | None = None,
         law_seen: int | None = None,
+        begins: bool = False,
     ) -> Handled[S]:
         """Decides and records; a command that changes nothing answers with what is already true.
+
+        `begins` says that the stream should not exist yet: it is not read first, since the log refuses an
+        append to one that does, and only then is it looked at.
 
         Raises what the rules raise, VersionMoved when `if_version` no longer holds, and AlreadyAnswered
         when `key` was used before.
         """
 
         async def attempt(fresh: bool) -> Handled[S]:
-            known = await self._log.recall(decider, stream, fresh=fresh)
+            unread = begins and not fresh
+            known = EMPTY if unread else await self._log.recall(decider, stream, fresh=fresh)
             try:
                 _must_be_at(if_version, known)
                 events = decider.decide(command, known.state)

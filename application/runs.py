@@ -65,7 +65,7 @@ async def start_run(
         command = _command(desk, caller.under(law.roles_of(caller.principal)), beginning)
         _must_be_active(command.agent_id, law)
         return await handler.handle(
-            runs, stream, command, context, key=key, answer=answer, law_seen=law.position
+            runs, stream, command, context, key=key, answer=answer, law_seen=law.position, begins=not fresh
         )
 
     return await until_recorded(attempt, catch_up=desk.law.catch_up)

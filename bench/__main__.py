@@ -10,6 +10,8 @@ import sys
 from collections.abc import Sequence
 from dataclasses import asdict
 
+import uvloop
+
 from bench.measure import Row, keep, show
 
 BENCHMARKS = {
@@ -58,7 +60,8 @@ def main() -> int:
     unknown = sorted(set(wanted) - set(BENCHMARKS))
     if unknown:
         parser.error(f"no such benchmark: {', '.join(unknown)}; there are {', '.join(BENCHMARKS)}")
-    rows = asyncio.run(run(wanted))
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:  # as the server does
+        rows = runner.run(run(wanted))
     keep(rows)
     if options.json:
         print(json.dumps([asdict(row) for row in rows], indent=2))

@@ -103,7 +103,8 @@ class _Tool:
 
 def _ruled(tool: _Tool, compiled: Compiled, question: Question) -> Ruling:
     facts = seen(tool.view.facts, question.arguments, question.known)
-    run = _run(question)
+    # What neither an expression nor a policy looks at is not worth writing down.
+    run = _run(question) if tool.expressions or "run" in compiled.context.members else {}
     derived: dict[str, Json] = {}
     try:
         zone = ZoneInfo(question.zone)

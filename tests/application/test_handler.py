@@ -188,3 +188,12 @@ async def test_a_key_is_forgotten_after_its_time(world: World) -> None:
     world.clock.advance(timedelta(days=2))
     again = await world.handler.handle(*asked, key=key(), answer=body)
     assert not again.changed
+
+
+async def test_a_stream_that_begins_is_not_read_first_and_yet_begun_once(world: World) -> None:
+    a7 = StreamId(TENANT, agents.category, "a7")
+    here, there = world.first, world.hire()
+    begun = await here.handler.handle(agents, a7, REGISTERED, world.context(), begins=True)
+    again = await there.handler.handle(agents, a7, REGISTERED, world.context(), begins=True)
+    assert (begun.changed, again.changed) == (True, False)
+    assert (again.state, again.version, again.position) == (begun.state, begun.version, begun.position)
