@@ -18,7 +18,6 @@ from application.ports import (
 )
 from domain.kernel import C, Decider, E, Rejected, S, fold
 
-
 EMPTY: Known[Any] = Known(None, 0, cached=True)
 """What a stream that nobody has begun adds up to."""
 
