@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
@@ -161,7 +161,10 @@ async def serving(app: Application) -> AsyncGenerator[Application]:
 async def answering(app: Application) -> AsyncGenerator[Application]:
     """As `serving`, but waits inside: until the database is there, whatever is asked is refused."""
     async with kept(app.settings), AsyncExitStack() as stack:
-        if not await _connected_now(app, stack):
+        if await _connected_now(app, stack):
+            with suppress(LogUnavailable):  # gone again: then the follower reads it later
+                await app.desk.law.load()  # else the first requests would be refused for want of it
+        else:
             connecting = asyncio.create_task(_connect(app, stack), name="connecting")
             stack.push_async_callback(_cancelled, connecting)
         async with following(app):

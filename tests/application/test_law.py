@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 
 from adapters.event_store.memory import MemoryEventLog
-from application.law import BATCH, LawBehind, LawBook
+from application.law import BATCH, PAUSE, LawBehind, LawBook
 from application.ports import Clock, EventLog, Recorded
 from domain.agents.agent import Standing
 from domain.agents.commands import RegisterAgent, RetireAgent, SuspendAgent, UpdateAgent
@@ -67,7 +67,7 @@ async def test_following_keeps_memory_current(world: World) -> None:
     await turns()
     assert book.lag() == timedelta(0)
     await world.agent("a1", SuspendAgent(reason="odd"))
-    await turns()
+    await asyncio.sleep(2 * PAUSE)
     assert book.of(TENANT).agents["a1"].standing is Standing.SUSPENDED
     world.clock.advance(timedelta(seconds=3))
     await asyncio.sleep(1.1)  # on this loop no time at all: the follower looks once a second
