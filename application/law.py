@@ -16,7 +16,6 @@ from domain.policies.policy_set import PolicySets, policies
 from domain.tenants.tenant import Tenant, tenants
 from domain.tools.tool import Tool, tools
 
-
 PAUSE = 0.01
 """Seconds between two reads of the log."""
 
