@@ -114,7 +114,10 @@ async def _pgbench(database: Database) -> float:
         command = [str(programs / "pgbench"), *where, "-n", "-M", "prepared", "-c", "32", "-j", "2"]
         command += ["-T", str(int(SECONDS)), "-f", str(script), parts.path.lstrip("/")]
         told = await asyncio.to_thread(_run, command, setting)
-    return next(float(line.split()[2]) for line in told.splitlines() if line.startswith("tps"))
+    rates = [float(line.split()[2]) for line in told.splitlines() if line.startswith("tps")]
+    if not rates:
+        raise RuntimeError(f"pgbench finished without a rate; it said: {told}")
+    return rates[0]
 
 
 def _programs() -> Path:
